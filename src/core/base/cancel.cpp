@@ -1,0 +1,10 @@
+#include "base/cancel.h"
+
+namespace ark {
+
+Ticker &NeverCancelled() {
+    static FlagTicker never;
+    return never;
+}
+
+}    // namespace ark
