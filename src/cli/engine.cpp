@@ -1,0 +1,246 @@
+#include "cli/engine.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "storage/storage.h"
+
+namespace ark::cli {
+namespace {
+
+constexpr const char *kApplicationName = "pg_ark";
+
+std::string OsUser() {
+    const passwd *user = getpwuid(geteuid());
+    return user ? user->pw_name : fmt::format("uid {}", geteuid());
+}
+
+std::string MachineId() {
+    std::ifstream file("/etc/machine-id");
+    std::string id;
+    std::getline(file, id);
+    return id;
+}
+
+std::string HostName() {
+    char name[256] = {};
+    gethostname(name, sizeof name - 1);
+    return name;
+}
+
+// Cluster paths use A-Z a-z 0-9 _ - only; a cluster_name may hold anything.
+std::string PlainClusterName(const std::string &name) {
+    std::string out;
+    for (char c : name) {
+        bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+        out += plain ? c : '-';
+    }
+    return out.empty() ? "main" : out;
+}
+
+}    // namespace
+
+std::optional<std::string> ReadVariable(const std::string &name) {
+    const char *value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+Engine::Engine(Config config, Caller caller, Log &log, Ticker &ticker)
+    : config_(std::move(config)), caller_(std::move(caller)), log_(log), ticker_(ticker) {}
+Engine::~Engine() = default;
+
+std::string Engine::Actor() const {
+    std::string actor = config_.Text("actor");
+    if (!actor.empty()) return actor;
+    if (!caller_.session_user.empty()) return caller_.session_user;
+    return OsUser();
+}
+
+StoragePtr Engine::Store(const std::string &name) {
+    if (store_ && (name.empty() || name == store_name_)) return store_;
+    std::string list = config_.Text("store");
+    if (list.empty())
+        throw Error(Code::kInvalidArgument, "no store is set", {},
+                    "Give --store (or set ark.store, or ARK_STORE), for example file:///var/backups/ark or s3://bucket/prefix?region=eu-central-1.");
+    std::vector<StoreSettings> stores = ParseStoreList(list, config_.Text("tls_min_version"), config_.Size("max_rate"));
+    const StoreSettings *chosen = &stores.front();
+    if (!name.empty()) {
+        chosen = nullptr;
+        std::string names;
+        for (const StoreSettings &store : stores) {
+            if (store.name == name) chosen = &store;
+            names += (names.empty() ? "" : ", ") + store.name;
+        }
+        if (!chosen) throw Error(Code::kInvalidArgument, fmt::format("there is no store \"{}\"", name), fmt::format("The stores are: {}.", names));
+    }
+    if (stores.size() > 1 && name.empty())
+        log_.Note(fmt::format("{} stores are listed; this version writes to the first, \"{}\"", stores.size(), chosen->name));
+    store_ = OpenStorage(*chosen, ticker_);
+    store_name_ = chosen->name;
+    repository_ = nullptr;
+    keys_ = nullptr;
+    return store_;
+}
+
+std::unique_ptr<Connection> Engine::Connect(const std::string &database) {
+    std::string name = database.empty() ? config_.Text("database") : database;
+    return std::make_unique<Connection>(config_.Text("conninfo"), name, kApplicationName, ticker_, log_);
+}
+
+const ServerIdentity &Engine::Server() {
+    if (!server_) server_ = IdentifyServer(*Connect());
+    return *server_;
+}
+
+bool Engine::ServerReachable() {
+    if (server_) return true;
+    if (!server_error_.empty()) return false;
+    try {
+        Server();
+        return true;
+    } catch (const Error &error) {
+        if (error.code != Code::kUnavailable) throw;
+        server_error_ = error.message;
+        return false;
+    }
+}
+
+std::optional<Key> Engine::ConfiguredKey() {
+    std::string reference = config_.Text("encryption_key");
+    if (reference.empty()) return std::nullopt;
+    return LoadKey(reference);
+}
+
+std::shared_ptr<Repository> Engine::OpenPath(bool create) {
+    if (repository_) return repository_;
+    StoragePtr store = Store();
+    std::string wanted = config_.Text("cluster");
+    // A path given in full needs no server: the way in on an empty machine.
+    if (auto full = ParseClusterPath(wanted)) return repository_ = Repository::Open(store, *full);
+
+    std::vector<ClusterName> clusters = Repository::Clusters(*store);
+    std::string listed;
+    for (const ClusterName &cluster : clusters) listed += (listed.empty() ? "" : ", ") + cluster.Path();
+    if (ServerReachable()) {
+        const ServerIdentity &server = Server();
+        for (const ClusterName &cluster : clusters)
+            if (cluster.system_identifier == server.system_identifier && (wanted.empty() || cluster.name == wanted))
+                return repository_ = Repository::Open(store, cluster);
+        if (!create)
+            throw Error(Code::kNotFound, fmt::format("store {} has no backups of this server", store->Describe()),
+                        fmt::format("The system identifier is {}; the store has {}.", server.system_identifier, listed.empty() ? "no cluster" : listed),
+                        "Take one with ark.backup_now() or pg_ark backup; to read another cluster's, give --cluster with its full name.");
+        ClusterName name{wanted.empty() ? PlainClusterName(server.cluster_name) : wanted, server.system_identifier};
+        return repository_ = Repository::Init(store, name, ConfiguredKey().has_value(), clock(), random());
+    }
+    if (create) Server();    // throws why the server cannot be reached
+    std::erase_if(clusters, [&](const ClusterName &cluster) { return !wanted.empty() && cluster.name != wanted; });
+    if (clusters.empty())
+        throw Error(Code::kNotFound, fmt::format("store {} has no cluster{}", store->Describe(), wanted.empty() ? "" : " \"" + wanted + "\""),
+                    listed.empty() ? "" : fmt::format("It has {}.", listed), "Check the store's URL: bucket, prefix and endpoint.");
+    if (clusters.size() > 1)
+        throw Error(Code::kInvalidArgument, fmt::format("store {} has {} clusters", store->Describe(), clusters.size()), fmt::format("They are {}.", listed),
+                    "Say which one with --cluster.");
+    return repository_ = Repository::Open(store, clusters.front());
+}
+
+std::shared_ptr<Repository> Engine::OpenForReading() { return OpenPath(false); }
+
+Writer Engine::SelfAsWriter() {
+    std::unique_ptr<Connection> connection = Connect();
+    const ServerIdentity &server = Server();
+    Writer self;
+    self.system_identifier = server.system_identifier;
+    self.timeline = server.timeline;
+    self.start_lsn = server.lsn;
+    self.host = HostName();
+    if (!connection->over_socket()) {
+        self.fingerprint.source = fmt::format("{}:{}/{}", connection->host(), connection->port(), server.system_identifier);
+        return self;
+    }
+    if (server.data_directory.empty())
+        throw Error(Code::kPermissionDenied, fmt::format("role \"{}\" may not see where the data directory is", connection->user()), {},
+                    "GRANT pg_read_all_settings to it: pg_ark recognises a copy of a cluster by its data directory.");
+    struct stat info;
+    if (stat(server.data_directory.c_str(), &info) != 0)
+        ThrowErrno(errno, fmt::format("could not look at the data directory \"{}\"", server.data_directory));
+    self.fingerprint.machine = MachineId();
+    self.fingerprint.device = info.st_dev;
+    self.fingerprint.inode = info.st_ino;
+    return self;
+}
+
+std::shared_ptr<Repository> Engine::OpenForWriting() {
+    std::shared_ptr<Repository> repository = OpenPath(true);
+    if (repository->epoch() == 0) ClaimWriter(*repository, SelfAsWriter(), clock(), random());
+    return repository;
+}
+
+std::shared_ptr<KeyRing> Engine::Keys(const std::shared_ptr<Repository> &repository) {
+    if (!keys_) keys_ = std::make_shared<KeyRing>(repository, ConfiguredKey());
+    return keys_;
+}
+
+DomainKey Engine::ClusterKey(const std::shared_ptr<Repository> &repository) {
+    return Keys(repository)->Newest("cluster", true, random());
+}
+
+BackupSummary Engine::Find(const std::shared_ptr<Repository> &repository, const std::string &restore_point, const std::string &database,
+                           const std::string &kind) {
+    return FindBackup(*repository, Keys(repository).get(), clock().Now(), restore_point.empty() ? "latest" : restore_point, database, kind);
+}
+
+Json BackupToJson(const BackupSummary &backup, const std::string &store, bool encrypted) {
+    const ManifestClear &clear = backup.manifest.clear;
+    const Json &body = backup.manifest.body;
+    auto member = [&](const char *name) -> Json {
+        auto at = body.is_object() ? body.find(name) : body.end();
+        return body.is_object() && at != body.end() ? *at : Json();
+    };
+    Json out;
+    out["backup_id"] = clear.backup;
+    out["sequence"] = clear.sequence;
+    out["kind"] = clear.kind;
+    out["state"] = backup.ended ? "ended" : clear.state;
+    for (const char *name : {"source", "database", "database_oid", "label", "reason", "taken_by"}) out[name] = member(name);
+    // The newest annotation speaks for the backup.
+    for (const Event &event : backup.events)
+        if (event.type == "annotate" && event.body.is_object())
+            for (const char *name : {"label", "note"})
+                if (event.body.contains(name) && !event.body[name].is_null()) out[name] = event.body[name];
+    out["started_at"] = member("started");
+    out["finished_at"] = FormatTime(clear.finished, true);
+    out["snapshot_time"] = member("snapshot_time");
+    out["stored_at"] = FormatTime(backup.stored_at, true);
+    out["size_bytes"] = member("plain_bytes");
+    out["stored_bytes"] = clear.stored_bytes;
+    out["new_bytes"] = clear.new_bytes;
+    for (const char *name : {"tables", "rows", "entities", "server_version_num"}) out[name] = member(name);
+    out["store"] = store;
+    out["encrypted"] = encrypted;
+    out["held"] = backup.hold.held;
+    out["held_until"] = backup.hold.until ? Json(FormatTime(*backup.hold.until)) : Json();
+    out["hold_reason"] = backup.hold.held ? Json(backup.hold.reason) : Json();
+    out["held_by"] = backup.hold.held ? Json(backup.hold.by) : Json();
+    bool verified = backup.verified && backup.verified->body.is_object();
+    out["verified_at"] = backup.verified ? Json(FormatTime(backup.verified->at)) : Json();
+    out["verified_level"] = verified ? backup.verified->body.value("level", Json()) : Json();
+    out["verified_ok"] = verified ? backup.verified->body.value("ok", Json()) : Json();
+    std::string why_not = backup.error;
+    if (why_not.empty() && !backup.manifest.readable()) why_not = "it is encrypted and no key was given";
+    if (why_not.empty() && verified && backup.verified->body.value("ok", true) == false) why_not = "the newest verification failed";
+    out["restorable"] = why_not.empty();
+    out["why_not"] = why_not.empty() ? Json() : Json(why_not);
+    out["compression"] = member("compression");
+    return out;
+}
+
+}    // namespace ark::cli

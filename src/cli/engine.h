@@ -1,0 +1,84 @@
+// What a verb works with: settings, stores, keys, a connection to the server, and whom to tell.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/cancel.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "config/config.h"
+#include "logical/connection.h"
+#include "repo/catalog.h"
+#include "repo/keys.h"
+#include "repo/writers.h"
+
+namespace ark::cli {
+
+// getenv, as Config wants it.
+std::optional<std::string> ReadVariable(const std::string &name);
+
+// On whose behalf a job runs; all empty when a person runs the program.
+struct Caller {
+    std::string role, session_user, application_name, client_addr;
+};
+
+class Engine {
+public:
+    Engine(Config config, Caller caller, Log &log, Ticker &ticker);
+    ~Engine();
+
+    const Config &config() const { return config_; }
+    const Caller &caller() const { return caller_; }
+    Log &log() { return log_; }
+    Ticker &ticker() { return ticker_; }
+    Clock &clock() { return SystemClock(); }
+    Random &random() { return SystemRandom(); }
+
+    // Who is named in `taken_by` and in events: ark.actor, the caller, or the user of the operating system.
+    std::string Actor() const;
+
+    // The store that is read first, or the one called `name`. Throws kInvalidArgument (no store is set, no such name) with a hint.
+    StoragePtr Store(const std::string &name = {});
+    std::string StoreName() const { return store_name_; }
+
+    // Connects to the source as settings say. `database` empty: ark.database or the conninfo's own.
+    std::unique_ptr<Connection> Connect(const std::string &database = {});
+    const ServerIdentity &Server();    // asked once
+    bool ServerReachable();            // false, and why is noted, if it cannot be asked
+
+    // The cluster path of this server in the store, or, when no server is reachable, the only one there (or that of --cluster).
+    std::shared_ptr<Repository> OpenForReading();
+    // The same; made if it does not exist yet; this server's right to write is claimed (kConflict for a copy of a cluster).
+    std::shared_ptr<Repository> OpenForWriting();
+    std::shared_ptr<KeyRing> Keys(const std::shared_ptr<Repository> &repository);
+    std::optional<Key> ConfiguredKey();
+    DomainKey ClusterKey(const std::shared_ptr<Repository> &repository);    // for events
+    Writer SelfAsWriter();
+
+    // A backup by id, "latest" or label, among those of `database` where given.
+    BackupSummary Find(const std::shared_ptr<Repository> &repository, const std::string &restore_point, const std::string &database = {},
+                       const std::string &kind = {});
+
+    std::function<void(const BackupId &)> begun;    // told once, when a backup has its id
+
+private:
+    std::shared_ptr<Repository> OpenPath(bool create);
+
+    Config config_;
+    Caller caller_;
+    Log &log_;
+    Ticker &ticker_;
+    StoragePtr store_;
+    std::string store_name_;
+    std::optional<ServerIdentity> server_;
+    std::string server_error_;
+    std::shared_ptr<Repository> repository_;
+    std::shared_ptr<KeyRing> keys_;
+};
+
+// The backup object of docs/engine-protocol.md.
+Json BackupToJson(const BackupSummary &backup, const std::string &store, bool encrypted);
+
+}    // namespace ark::cli

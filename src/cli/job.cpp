@@ -1,0 +1,154 @@
+#include "cli/job.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "base/file.h"
+#include "cli/engine.h"
+#include "cli/exit_code.h"
+#include "cli/verb.h"
+
+namespace ark::cli {
+namespace {
+
+constexpr int kProtocol = 1;
+
+// Lines up. Safe for concurrent use; a reader that is gone cancels the job (and SIGPIPE is ignored).
+class EventPipe : public Log {
+public:
+    explicit EventPipe(FlagTicker &ticker) : ticker_(ticker) {}
+
+    void Send(const Json &event) {
+        // Server messages may hold bytes of another encoding: they are replaced, not a reason to fail.
+        std::string line = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        std::scoped_lock lock(mutex_);
+        try {
+            WriteAll(STDOUT_FILENO, AsBytes(line), "the pipe to the server");
+        } catch (const Error &) {
+            ticker_.Cancel();    // nobody is left to tell
+        }
+    }
+    void Note(std::string_view message) override { Send({{"event", "notice"}, {"message", message}}); }
+    void Warn(std::string_view message) override { Send({{"event", "warning"}, {"message", message}}); }
+    void Report(const Progress &progress) override {
+        auto now = std::chrono::steady_clock::now();
+        {
+            std::scoped_lock lock(mutex_);
+            if (progress.phase == last_phase_ && now - last_ < std::chrono::milliseconds(250)) return;
+            last_ = now;
+            last_phase_ = progress.phase;
+        }
+        Send({{"event", "progress"}, {"phase", progress.phase}, {"done_bytes", progress.done_bytes}, {"total_bytes", progress.total_bytes},
+              {"stored_bytes", progress.stored_bytes}, {"done_items", progress.done_items}, {"total_items", progress.total_items}, {"current", progress.current}});
+    }
+
+private:
+    FlagTicker &ticker_;
+    std::mutex mutex_;
+    std::chrono::steady_clock::time_point last_{};
+    std::string last_phase_;
+};
+
+// Lines down.
+class RequestPipe {
+public:
+    // The next line, or nullopt at the end of the pipe; nullopt too when `stop` is raised.
+    std::optional<std::string> Line(const std::atomic<bool> &stop) {
+        for (;;) {
+            if (std::size_t end = buffer_.find('\n'); end != std::string::npos) {
+                std::string line = buffer_.substr(0, end);
+                buffer_.erase(0, end + 1);
+                return line;
+            }
+            pollfd wait{STDIN_FILENO, POLLIN, 0};
+            int ready = poll(&wait, 1, 100);
+            if (stop.load()) return std::nullopt;
+            if (ready <= 0) continue;
+            char block[16 << 10];
+            std::size_t n = ReadSome(STDIN_FILENO, {reinterpret_cast<std::byte *>(block), sizeof block}, "the pipe from the server");
+            if (n == 0) return std::nullopt;
+            buffer_.append(block, n);
+        }
+    }
+
+private:
+    std::string buffer_;
+};
+
+Json ParseLine(const std::optional<std::string> &line, const char *what) {
+    if (!line) throw Error(Code::kCancelled, fmt::format("the server ended the pipe before {}", what));
+    Json json = Json::parse(*line, nullptr, false);
+    if (!json.is_object()) throw Error(Code::kInvalidArgument, fmt::format("{} is not a JSON object", what));
+    return json;
+}
+
+void CheckProtocol(const Json &hello) {
+    int theirs = hello.value("protocol", 0);
+    if (theirs == kProtocol || theirs == kProtocol - 1) return;
+    throw Error(Code::kUnsupported, fmt::format("the server speaks engine protocol {}, this engine speaks {}", theirs, kProtocol), {},
+                theirs > kProtocol ? "Upgrade the engine program: it is older than the server's library." : "Restart the server: it runs an older library than is installed.");
+}
+
+void SendError(EventPipe &events, const Error &error, bool changed) {
+    events.Send({{"event", "error"}, {"code", CodeName(error.code)}, {"sqlstate", error.Sqlstate()}, {"message", error.message},
+                 {"detail", error.detail.empty() ? Json() : Json(error.detail)}, {"hint", error.hint.empty() ? Json() : Json(error.hint)}, {"changed", changed}});
+}
+
+Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker) {
+    std::string name = request.value("verb", "");
+    const Verb *verb = FindVerb(name);
+    if (!verb) throw Error(Code::kUnsupported, fmt::format("this engine has no verb \"{}\"", name), {}, "Upgrade the engine program to the version of the extension.");
+    Config config = FromEnvironment(ReadVariable);
+    Json settings = request.value("settings", Json::object());    // items() refers to it
+    for (const auto &[key, value] : settings.items()) config.Set(key, value.is_string() ? value.get<std::string>() : value.dump(), Origin::kRequest);
+    Json caller = request.value("caller", Json::object());
+    auto text = [&](const char *member) { return caller.contains(member) && caller[member].is_string() ? caller[member].get<std::string>() : std::string(); };
+    Engine engine(std::move(config), {text("role"), text("session_user"), text("application_name"), text("client_addr")}, events, ticker);
+    engine.begun = [&](const BackupId &id) { events.Send({{"event", "started"}, {"backup_id", id}}); };
+    return verb->run(engine, Arguments(verb->flags, request.value("arguments", Json::object()), name));
+}
+
+}    // namespace
+
+int RunJob() {
+    FlagTicker ticker;
+    EventPipe events(ticker);
+    events.Send({{"protocol", kProtocol}, {"engine", ARK_VERSION}, {"format", kFormatVersion}});
+    std::atomic<bool> stop{false};
+    RequestPipe requests;
+    std::thread listener;
+    int status = 0;
+    try {
+        CheckProtocol(ParseLine(requests.Line(stop), "its first line"));
+        Json request = ParseLine(requests.Line(stop), "the request");
+        listener = std::thread([&] {
+            // A line that asks to cancel, the end of the pipe, or a broken pipe: each ends the job.
+            try {
+                while (std::optional<std::string> line = requests.Line(stop)) {
+                    Json message = Json::parse(*line, nullptr, false);
+                    if (message.is_object() && message.value("cancel", false)) break;
+                }
+            } catch (const Error &) {
+                ticker.Cancel();
+            }
+            if (!stop.load()) ticker.Cancel();
+        });
+        events.Send({{"event", "result"}, {"result", RunRequest(request, events, ticker)}});
+    } catch (const Error &error) {
+        SendError(events, error, false);
+        status = ExitCodeOf(error.code);
+    } catch (const std::exception &error) {
+        SendError(events, Error(Code::kInternal, error.what()), false);
+        status = 1;
+    }
+    stop.store(true);
+    if (listener.joinable()) listener.join();
+    return status;
+}
+
+}    // namespace ark::cli

@@ -1,0 +1,189 @@
+#include "codec/compress.h"
+
+#include <fmt/format.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <charconv>
+#include <limits>
+
+#include "base/error.h"
+
+namespace ark {
+namespace {
+
+constexpr int kGzipWindow = 15 + 16;    // the largest window, with a gzip header
+constexpr int kDefaultGzipLevel = 6, kDefaultZstdLevel = 3;
+constexpr int kMostZstdLevel = 19;    // above, memory grows to gigabytes for nothing in frames of this size
+
+const Bytef *Raw(ByteView bytes) { return reinterpret_cast<const Bytef *>(bytes.data()); }
+Bytef *Raw(Bytes &bytes) { return reinterpret_cast<Bytef *>(bytes.data()); }
+
+uInt ZlibSize(std::size_t size) {
+    if (size > std::numeric_limits<uInt>::max()) throw Error(Code::kUnsupported, "a frame is too large for gzip");
+    return static_cast<uInt>(size);
+}
+
+Error Damaged(std::string_view why) { return Error(Code::kCorrupt, "compressed data is damaged", std::string(why)); }
+
+}    // namespace
+
+std::string Compression::Name() const {
+    switch (kind) {
+    case CompressionKind::kZstd: return "zstd";
+    case CompressionKind::kGzip: return "gzip";
+    case CompressionKind::kNone: return "none";
+    }
+    throw Error(Code::kInternal, "a compression without a name");
+}
+
+Compression ParseCompression(std::string_view text) {
+    Error wrong(
+        Code::kInvalidArgument, fmt::format("compression \"{}\" is not known", text), {},
+        fmt::format("Write zstd or zstd:LEVEL (1 to {}), gzip or gzip:LEVEL (1 to 9), or none.", kMostZstdLevel));
+    std::size_t colon = text.find(':');
+    std::string_view name = text.substr(0, colon);
+    Compression compression;
+    int most = 0;
+    if (name == "zstd")
+        compression = {CompressionKind::kZstd, kDefaultZstdLevel}, most = kMostZstdLevel;
+    else if (name == "gzip")
+        compression = {CompressionKind::kGzip, kDefaultGzipLevel}, most = 9;
+    else if (name == "none")
+        compression = {CompressionKind::kNone, 0};
+    else
+        throw wrong;
+    if (colon == std::string_view::npos) return compression;
+    std::string_view level = text.substr(colon + 1);
+    auto [end, error] = std::from_chars(level.data(), level.data() + level.size(), compression.level);
+    if (error != std::errc() || end != level.data() + level.size() || compression.level < 1 || compression.level > most)
+        throw wrong;
+    return compression;
+}
+
+CompressionKind CompressionKindFromName(std::string_view name) {
+    if (name == "zstd") return CompressionKind::kZstd;
+    if (name == "gzip") return CompressionKind::kGzip;
+    if (name == "none") return CompressionKind::kNone;
+    throw Error(Code::kUnsupported, fmt::format("compression \"{}\" is not known to this pg_ark", name));
+}
+
+struct Compressor::State {
+    explicit State(Compression settings) : compression(settings) {
+        if (compression.kind == CompressionKind::kZstd) {
+            zstd = ZSTD_createCCtx();
+            if (zstd == nullptr) throw std::bad_alloc();
+            ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, compression.level);
+        }
+        if (compression.kind == CompressionKind::kGzip &&
+            deflateInit2(&gzip, compression.level, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+            throw std::bad_alloc();
+    }
+    State(const State &) = delete;
+    State &operator=(const State &) = delete;
+    ~State() {
+        ZSTD_freeCCtx(zstd);
+        if (compression.kind == CompressionKind::kGzip) deflateEnd(&gzip);
+    }
+
+    std::size_t Zstd(ByteView plain) {
+        Reserve(ZSTD_compressBound(plain.size()));
+        std::size_t size = ZSTD_compress2(zstd, room.data(), room.size(), plain.data(), plain.size());
+        if (ZSTD_isError(size)) throw Error(Code::kInternal, "zstd could not compress", ZSTD_getErrorName(size));
+        return size;
+    }
+    std::size_t Gzip(ByteView plain) {
+        deflateReset(&gzip);
+        Reserve(deflateBound(&gzip, ZlibSize(plain.size())));
+        gzip.next_in = const_cast<Bytef *>(Raw(plain));
+        gzip.avail_in = ZlibSize(plain.size());
+        gzip.next_out = Raw(room);
+        gzip.avail_out = ZlibSize(room.size());
+        if (deflate(&gzip, Z_FINISH) != Z_STREAM_END) throw Error(Code::kInternal, "zlib could not compress");
+        return room.size() - gzip.avail_out;
+    }
+    void Reserve(std::size_t size) {
+        if (room.size() < size) room.resize(size);
+    }
+
+    Compression compression;
+    ZSTD_CCtx *zstd = nullptr;
+    z_stream gzip{};
+    Bytes room;    // the worst case; kept, so that it is not cleared for each frame
+};
+
+Compressor::Compressor(Compression compression) : state_(std::make_unique<State>(compression)) {}
+Compressor::~Compressor() = default;
+
+void Compressor::Compress(ByteView plain, Bytes &stored) {
+    if (state_->compression.kind == CompressionKind::kNone) {
+        stored.assign(plain.begin(), plain.end());
+        return;
+    }
+    std::size_t size = state_->compression.kind == CompressionKind::kZstd ? state_->Zstd(plain) : state_->Gzip(plain);
+    stored.assign(state_->room.begin(), state_->room.begin() + static_cast<std::ptrdiff_t>(size));
+}
+
+struct Decompressor::State {
+    explicit State(CompressionKind which) : kind(which) {
+        if (kind == CompressionKind::kZstd && (zstd = ZSTD_createDCtx()) == nullptr) throw std::bad_alloc();
+        if (kind == CompressionKind::kGzip && inflateInit2(&gzip, kGzipWindow) != Z_OK) throw std::bad_alloc();
+    }
+    State(const State &) = delete;
+    State &operator=(const State &) = delete;
+    ~State() {
+        ZSTD_freeDCtx(zstd);
+        if (kind == CompressionKind::kGzip) inflateEnd(&gzip);
+    }
+
+    void Zstd(ByteView stored, Bytes &plain) {
+        if (ZSTD_getFrameContentSize(stored.data(), stored.size()) != plain.size())
+            throw Damaged("The zstd frame is not of the expected size.");
+        if (ZSTD_findFrameCompressedSize(stored.data(), stored.size()) != stored.size())
+            throw Damaged("The zstd frame does not end where it should.");
+        std::size_t size = ZSTD_decompressDCtx(zstd, plain.data(), plain.size(), stored.data(), stored.size());
+        if (ZSTD_isError(size)) throw Damaged(ZSTD_getErrorName(size));
+        if (size != plain.size()) throw Damaged("The zstd frame is too short.");
+    }
+    void Gzip(ByteView stored, Bytes &plain) {
+        inflateReset(&gzip);
+        std::byte spill{};    // zlib wants room even for a member of zero bytes
+        gzip.next_in = const_cast<Bytef *>(Raw(stored));
+        gzip.avail_in = ZlibSize(stored.size());
+        gzip.next_out = plain.empty() ? reinterpret_cast<Bytef *>(&spill) : Raw(plain);
+        gzip.avail_out = plain.empty() ? 1 : ZlibSize(plain.size());
+        if (int result = inflate(&gzip, Z_FINISH); result != Z_STREAM_END)
+            throw Damaged(gzip.msg != nullptr ? gzip.msg : zError(result));
+        if (gzip.total_out != plain.size()) throw Damaged("The gzip member is not of the expected size.");
+        if (gzip.avail_in != 0) throw Damaged("The gzip member does not end where it should.");
+    }
+
+    CompressionKind kind;
+    ZSTD_DCtx *zstd = nullptr;
+    z_stream gzip{};
+};
+
+Decompressor::Decompressor(CompressionKind kind) : state_(std::make_unique<State>(kind)) {}
+Decompressor::~Decompressor() = default;
+
+void Decompressor::Decompress(ByteView stored, std::uint64_t size, Bytes &plain) {
+    if (state_->kind == CompressionKind::kNone) {
+        if (stored.size() != size) throw Damaged("It has another size than it should.");
+        plain.assign(stored.begin(), stored.end());
+        return;
+    }
+    plain.resize(size);
+    if (state_->kind == CompressionKind::kZstd)
+        state_->Zstd(stored, plain);
+    else
+        state_->Gzip(stored, plain);
+}
+
+std::uint64_t ZstdContentSize(ByteView stored, std::uint64_t limit) {
+    unsigned long long size = ZSTD_getFrameContentSize(stored.data(), stored.size());
+    if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > limit)
+        throw Damaged("It is no zstd frame of a sensible size.");
+    return size;
+}
+
+}    // namespace ark

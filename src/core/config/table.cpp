@@ -1,0 +1,153 @@
+#include "config/settings.h"
+#include "config/shapes.h"
+
+namespace ark {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000, kMinute = 60 * kSecond, kDay = 24 * 60 * kMinute;
+constexpr std::int64_t kMebibyte = std::int64_t{1} << 20, kTebibyte = std::int64_t{1} << 40;
+constexpr unsigned kBoth = kUsedByServer | kUsedByEngine;
+using enum SettingType;
+using enum SettingContext;
+
+// clang-format off
+constexpr Setting kSettings[] = {
+    {.name = "store", .group = "Where backups live", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::Stores, .unset = "a directory pg_ark_store beside the data directory", .context = kReload, .for_superusers = false, .may_hold_secret = true, .used_by = kBoth,
+     .summary = "where backups are kept: one URL, or several with commas between them",
+     .help = "The first store is the one that is read first. Parameters stand in the URL: name, region, endpoint, profile, path_style, sse, kms_key, "
+             "storage_class, ca_file, max_parts, ack=required or ack=async. Credentials are never part of it. A copy on the disk of the database "
+             "is not a backup, and every status says so as long as the default is in use.",
+     .example = "s3://acme-backups/prod?region=eu-central-1"},
+    {.name = "cluster", .group = "Where backups live", .type = kText, .default_value = "main", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::PlainName, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "the name of this cluster in the store",
+     .help = "Several clusters may share a store: the path of each is this name and the system identifier. Choose it before the first backup; under "
+             "another name the earlier backups are another cluster's.",
+     .example = "shop"},
+    {.name = "tls_min_version", .group = "Where backups live", .type = kEnum, .default_value = "1.2", .min = 0, .max = 0, .unit = "", .choices = "1.2|1.3",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "the oldest TLS version spoken with a store",
+     .help = "A store that offers only older versions is refused with an error that says so.",
+     .example = "1.3"},
+
+    {.name = "encryption_key", .group = "Secrets", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::SecretReference, .unset = "backups are not encrypted", .context = kConfigFile, .for_superusers = true, .may_hold_secret = true, .used_by = kBoth,
+     .summary = "where the key that encrypts backups is found",
+     .help = "A reference, never the key: file:PATH (a file that only its owner may read), env:NAME (a variable of the engine's environment) or "
+             "command:LINE (its standard output). Without the key no backup can be restored: export a recovery sheet with pg_ark key export and "
+             "keep it elsewhere.",
+     .example = "file:/etc/pg_ark/key"},
+    {.name = "secrets_dir", .group = "Secrets", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::AbsolutePath, .unset = "SQL may name no secret file", .context = kConfigFile, .for_superusers = true, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "the only directory in which SQL may name files with secrets",
+     .help = "Functions that take a reference to a secret accept file: only below this directory, so that a role with rights in the schema ark cannot "
+             "read other files of the server.",
+     .example = "/etc/pg_ark/secrets"},
+
+    {.name = "database", .group = "The server", .type = kText, .default_value = "postgres", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::DatabaseName, .unset = "", .context = kRestart, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
+     .summary = "the database in which the extension is created",
+     .help = "The launcher and the scheduler connect to it, and the catalog lives in it. Any database can be backed up from there. An application team "
+             "that owns one database sets this to that database.",
+     .example = "app"},
+    {.name = "enabled", .group = "The server", .type = kBool, .default_value = "on", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
+     .summary = "whether pg_ark does anything at all",
+     .help = "off is the switch for emergencies: no job is started, running ones are cancelled, and nothing else of the server changes.",
+     .example = "off"},
+    {.name = "conninfo", .group = "The server", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::ConnectionString, .unset = "the local socket, as the bootstrap superuser", .context = kReload, .for_superusers = true, .may_hold_secret = true, .used_by = kBoth,
+     .summary = "how the engine connects to the database server",
+     .help = "A libpq connection string without a password (use passfile) and without dbname. A role with pg_read_all_data, BYPASSRLS and REPLICATION "
+             "suffices for backups; ark.check_store and pg_ark check print what is missing.",
+     .example = "host=/var/run/postgresql user=backup"},
+    {.name = "pg_bindir", .group = "The server", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::AbsolutePath, .unset = "beside the engine, then the PATH", .context = kConfigFile, .for_superusers = true, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "the directory of pg_dump and pg_restore",
+     .help = "Their major version must be at least that of the server; an older pg_dump is refused before anything is read.",
+     .example = "/usr/lib/postgresql/17/bin"},
+
+    {.name = "compression", .group = "How backups are taken", .type = kText, .default_value = "zstd:3", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::Compression, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "how data is compressed: zstd, gzip or none, with a level",
+     .help = "zstd:1 to zstd:19, gzip:1 to gzip:9, or none. What earlier backups stored with another setting stays readable and is reused.",
+     .example = "gzip:6"},
+    {.name = "jobs", .group = "How backups are taken", .type = kInt, .default_value = "2", .min = 1, .max = 64, .unit = "connections", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "connections that read or write at the same time in one job",
+     .help = "Each is a connection to the server and a thread that compresses and uploads.",
+     .example = "4"},
+    {.name = "max_rate", .group = "How backups are taken", .type = kSize, .default_value = "0", .min = 0, .max = kTebibyte, .unit = "per second", .choices = "",
+     .shape = nullptr, .unset = "no limit", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "the most bytes a second that a job sends to or reads from a store",
+     .help = "For a network that others share. It bounds each job by itself.",
+     .example = "50MB"},
+    {.name = "memory_limit", .group = "How backups are taken", .type = kSize, .default_value = "256MB", .min = 64 * kMebibyte, .max = kTebibyte, .unit = "",
+     .choices = "", .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "the memory a job plans with",
+     .help = "Buffers of all connections together. A row that is larger than a buffer takes up to three times its size on top while it is read.",
+     .example = "1GB"},
+    {.name = "yield_after", .group = "How backups are taken", .type = kDuration, .default_value = "2s", .min = 0, .max = kDay, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "never give way", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "how long another session may wait behind the locks of an export",
+     .help = "An export holds the weakest lock there is on each table, but a session that wants to change a table waits behind it, and others behind that "
+             "session. After this time the export gives way, says so, and is tried again.",
+     .example = "10s"},
+    {.name = "max_snapshot_age", .group = "How backups are taken", .type = kDuration, .default_value = "0", .min = 0, .max = 30 * kDay, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "no limit", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "how long an export may hold its snapshot",
+     .help = "While a snapshot is held, vacuum cannot remove rows that died after it. An export that would hold it longer ends with an error.",
+     .example = "6h"},
+    {.name = "full_every", .group = "How backups are taken", .type = kDuration, .default_value = "30 days", .min = kDay, .max = 3650 * kDay, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "how old stored data may be to be reused instead of stored again",
+     .help = "Data that does not change is stored anew after this time, so that no byte exists only once for ever.",
+     .example = "7 days"},
+    {.name = "rewrite_share", .group = "How backups are taken", .type = kInt, .default_value = "10", .min = 0, .max = 100, .unit = "percent", .choices = "",
+     .shape = nullptr, .unset = "nothing is stored again for tidiness", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "the share of a backup's bytes that may be stored again to tidy the store",
+     .help = "A backup stores afresh what lies in packs that are mostly dead, within this share, so that restores stay fast and space is given back.",
+     .example = "20"},
+    {.name = "reuse_max_age", .group = "How backups are taken", .type = kDuration, .default_value = "90 days", .min = kDay, .max = 3650 * kDay, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "how long ago reused data may have been verified",
+     .help = "Packs that were not read and checked for this long are read again, or their data is stored again.",
+     .example = "30 days"},
+
+    {.name = "scheduler", .group = "Scheduler and jobs", .type = kBool, .default_value = "on", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
+     .summary = "whether schedules are run",
+     .help = "off leaves jobs that are started by hand as they are. To pause schedules for a while, with a record of who did it and when, use "
+             "ark.pause_scheduler().",
+     .example = "off"},
+    {.name = "timezone", .group = "Scheduler and jobs", .type = kText, .default_value = "UTC", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::ZoneName, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "the time zone of schedules that name none, and of retention's days",
+     .help = "A name of the IANA list, in exactly its spelling. What happens when clocks change is described with ark.set_schedule.",
+     .example = "Europe/Vienna"},
+    {.name = "max_concurrent_jobs", .group = "Scheduler and jobs", .type = kInt, .default_value = "2", .min = 1, .max = 64, .unit = "jobs", .choices = "",
+     .shape = nullptr, .unset = "", .context = kRestart, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
+     .summary = "jobs that run at the same time",
+     .help = "Each takes one of max_worker_processes. Further jobs wait in a queue; jobs of one source, database and kind always run one after the other.",
+     .example = "4"},
+
+    {.name = "environment", .group = "What is recorded", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::ShortLabel, .unset = "none", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "what this server is: production, staging, …",
+     .help = "Recorded with each backup.",
+     .example = "production"},
+    {.name = "actor", .group = "What is recorded", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::ShortLabel, .unset = "the session's user", .context = kSession, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "the person on whose behalf a session acts",
+     .help = "For applications that connect with one role for many people. It is recorded beside the session's user, never instead of it, and gives no "
+             "rights.",
+     .example = "alice@example.com"},
+};
+// clang-format on
+
+}    // namespace
+
+std::span<const Setting> Settings() { return kSettings; }
+
+}    // namespace ark

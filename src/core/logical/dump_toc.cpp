@@ -1,0 +1,104 @@
+#include "logical/dump_toc.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "logical/child_process.h"
+#include "logical/content_framer.h"
+#include "pgdata/dump_archive_reader.h"
+
+namespace ark {
+namespace {
+
+constexpr int kLockTries = 10;
+constexpr std::size_t kMostTableArguments = 500'000;    // bytes; beyond, everything is dumped: it is definitions only
+
+Fd TemporaryFile() {
+    std::filesystem::path directory = std::filesystem::temp_directory_path();
+    Fd file(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (file) return file;
+    std::string pattern = (directory / "pg_ark.XXXXXX").string();    // a file system without O_TMPFILE
+    file = Fd(mkostemp(pattern.data(), O_CLOEXEC));
+    if (!file) ThrowErrno(errno, "could not make a temporary file in \"" + directory.string() + "\"");
+    unlink(pattern.c_str());
+    return file;
+}
+
+std::vector<std::string> Arguments(const DumpRequest &request) {
+    std::vector<std::string> argv = {request.pg_dump, "--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=1500",
+                                     "--snapshot=" + request.snapshot, "--dbname=" + request.conninfo};
+    std::size_t length = 0;
+    for (const auto &[schema, name] : request.tables) {
+        argv.push_back("--table=" + QualifiedName(schema, name));
+        length += argv.back().size();
+    }
+    if (length > kMostTableArguments) argv.resize(argv.size() - request.tables.size());
+    return argv;
+}
+
+}    // namespace
+
+DumpTocTask::DumpTocTask(DumpRequest request, Candidates reusable) : request_(std::move(request)), reusable_(std::move(reusable)) {}
+
+bool DumpTocTask::TryFetch(Ticker &ticker, std::string &complaints) {
+    std::vector<std::pair<std::string, Secret>> secrets;
+    if (!request_.password.empty()) secrets.emplace_back("PGPASSWORD", request_.password);
+    ChildProcess child(Arguments(request_), secrets, ticker);
+    spool_ = TemporaryFile();
+    bool printed = false;
+    auto pull = [&](MutableBytes to) {
+        std::size_t length = child.Read(to);
+        printed |= length > 0;
+        return length;
+    };
+    try {
+        DumpArchiveReader reader(pull, [&](ByteView bytes) { WriteAll(spool_.get(), bytes, "a temporary file"); });
+        archive_version_ = reader.Header().version.ToString();
+        for (entries_ = 0; reader.Next(); entries_++) ticker.Check();
+        return true;
+    } catch (const Error &error) {
+        if (error.code != Code::kCorrupt) throw;
+        if (int status = child.Wait(); status == 0) throw;    // pg_dump thinks that it did well: its archive is at fault
+        complaints = child.Complaints();
+        return false;
+    }
+}
+
+// The locks of pg_dump are asked for behind whoever waits for ours: a moment later there may be room (MECHANISMS, the undetected
+// deadlock). Its messages are in the server's language, the statement it repeats is not.
+void DumpTocTask::Fetch(Ticker &ticker) {
+    std::string complaints;
+    for (int tries = 0; tries < kLockTries; tries++) {
+        if (TryFetch(ticker, complaints)) return;
+        if (complaints.find("LOCK TABLE") == std::string::npos)
+            throw RepeatExport{RepeatExport::kTables, Error(Code::kInternal, "pg_dump could not read the definitions", complaints)};
+    }
+    throw RepeatExport{RepeatExport::kLocks, Error(Code::kConflict, "pg_dump could not lock all tables for reading in time", complaints,
+                                                   "another session waits for an exclusive lock; try again when it is through")};
+}
+
+void DumpTocTask::Run(Connection &, const std::string &, FrameStore &store) {
+    if (lseek(spool_.get(), 0, SEEK_SET) != 0) ThrowErrno(errno, "could not read a temporary file");
+    ContentFramer framer(store, reusable_);
+    bool header = true;
+    DumpArchiveReader reader(PullFromFd(spool_.get(), "a temporary file"), [&](ByteView piece) {
+        framer.Add(piece);
+        if (std::exchange(header, false)) framer.Cut();    // it holds the time: alone, it lets the rest be reused
+    });
+    while (reader.Next()) {}
+    frames_ = framer.Finish();
+    spool_.Reset();
+}
+
+void DumpTocTask::Emit(EntryWriter &writer) {
+    Json entry = ContentEntry("schema/toc", frames_);
+    entry["archive_version"] = archive_version_;
+    entry["entries"] = entries_;
+    writer.Add(entry);
+}
+
+}    // namespace ark

@@ -1,0 +1,37 @@
+#include "logical/plan.h"
+
+#include <fmt/format.h>
+
+namespace ark {
+
+std::optional<BlockRange> ChunkOf(std::uint64_t bytes, std::uint32_t block_size, std::uint64_t number) {
+    std::uint64_t blocks = bytes / block_size;
+    std::uint64_t per_chunk = kChunkBytes / block_size;
+    std::uint64_t chunks = blocks == 0 ? 1 : (blocks + per_chunk - 1) / per_chunk;
+    if (number >= chunks) return std::nullopt;
+    bool last = number + 1 == chunks;
+    return BlockRange{number * per_chunk, last ? blocks : (number + 1) * per_chunk, last, chunks == 1};
+}
+
+std::string WhereOfChunk(const BackupTable &table, const std::optional<BlockRange> &range) {
+    std::string where;
+    if (range && !range->whole) {
+        where = fmt::format("ctid >= '({},0)'::pg_catalog.tid", range->first);
+        if (!range->open) where += fmt::format(" AND ctid < '({},0)'::pg_catalog.tid", range->end);
+    }
+    if (!table.filter.empty()) where += fmt::format("{}({}\n)", where.empty() ? "" : " AND ", table.filter);
+    return where.empty() ? "true" : where;
+}
+
+// COPY of a table is faster than COPY of a query, but cannot choose rows. A table without columns to copy gives empty lines.
+std::string CopyChunkSql(const BackupTable &table, const std::optional<BlockRange> &range, const std::string &encoding) {
+    std::string columns;
+    for (const std::string &column : table.copy) columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(column);
+    std::string name = QualifiedName(table.schema, table.name);
+    std::string to = fmt::format(" TO STDOUT WITH (ENCODING {})", QuoteLiteral(encoding));
+    std::string where = WhereOfChunk(table, range);
+    if (where == "true") return fmt::format("COPY {}{}{}", name, columns.empty() ? "" : " (" + columns + ")", to);
+    return fmt::format("COPY (SELECT {} FROM ONLY {} WHERE {}){}", columns, name, where, to);
+}
+
+}    // namespace ark

@@ -1,0 +1,89 @@
+// A whole database as one SQL script: pg_restore prints the schema from pg_dump's own table of contents, the rows stand
+// between as COPY.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/encoding.h"
+#include "logical/child_process.h"
+#include "logical/entries.h"
+#include "logical/readable.h"
+#include "logical/readable/schema_file.h"
+#include "logical/rights.h"
+#include "pgdata/dump_archive_data.h"
+
+namespace ark {
+namespace {
+
+// A file by name, which pg_restore needs, gone with its owner.
+class NamedFile {
+public:
+    NamedFile() : path_((std::filesystem::temp_directory_path() / "pg_ark_schema_XXXXXX").string()) {
+        fd_ = Fd(mkostemp(path_.data(), O_CLOEXEC));
+        if (!fd_) ThrowErrno(errno, fmt::format("could not make a temporary file \"{}\"", path_));
+    }
+    ~NamedFile() { unlink(path_.c_str()); }
+    void Write(ByteView bytes) { WriteAll(fd_.get(), bytes, path_); }
+    const std::string &path() const { return path_; }
+
+private:
+    std::string path_;
+    Fd fd_;
+};
+
+std::string PgRestoreBeside(const std::string &pg_dump) { return pg_dump.substr(0, pg_dump.rfind('/') + 1) + "pg_restore"; }
+
+void Section(const std::string &pg_restore, const std::string &file, const char *section, Ticker &ticker, const std::function<void(std::string_view)> &write) {
+    ChildProcess child({pg_restore, "-f", "-", fmt::format("--section={}", section), file}, {}, ticker);
+    Bytes block(64 << 10);
+    while (std::size_t n = child.Read(block)) write(AsText(ByteView(block).first(n)));
+    if (int status = child.Wait(); status != 0)
+        throw Error(Code::kInternal, fmt::format("pg_restore ended with status {} in section {}", status, section), child.Complaints());
+}
+
+void LargeObject(BackupReader &backup, std::uint32_t oid, const std::function<void(std::string_view)> &write) {
+    constexpr std::size_t kSlice = 16 << 10;
+    write(fmt::format("BEGIN;\nSELECT pg_catalog.lo_open('{}', 131072);\n", oid));
+    backup.Content(LargeObjectPath(oid), [&](ByteView bytes) {
+        for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kSlice)))
+            write(fmt::format("SELECT pg_catalog.lowrite(0, '\\x{}');\n", HexEncode(bytes.first(std::min(bytes.size(), kSlice)))));
+    });
+    write("SELECT pg_catalog.lo_close(0);\nCOMMIT;\n\n");
+}
+
+}    // namespace
+
+void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticker, Log &log, const std::function<void(std::string_view)> &write) {
+    SchemaFile schema(backup);
+    std::string pg_restore = PgRestoreBeside(FindPgDump(pg_bindir, backup.manifest().body.value("server_version_num", 0)));
+    NamedFile file;
+    RewriteDumpArchive([&] { return schema.Open(); }, DumpArchiveFormat::kCustom, DumpCompression::kNone, {}, [&](ByteView bytes) { file.Write(bytes); });
+    Progress progress;
+    progress.phase = "export";
+    progress.total_bytes = backup.manifest().body.value("plain_bytes", std::uint64_t{0});
+
+    Section(pg_restore, file.path(), "pre-data", ticker, write);
+    std::vector<std::uint32_t> large_objects;
+    schema.ForEach([&](const TocEntry &entry) {
+        ticker.Check();
+        for (std::uint32_t oid : LargeObjectsCreated(entry)) large_objects.push_back(oid);
+        if (!HoldsRows(entry)) return;
+        std::optional<BackupTable> table = backup.Table(*entry.schema, entry.tag);
+        if (!table) throw Error(Code::kCorrupt, fmt::format("the backup's schema names table \"{}.{}\", and its data do not", *entry.schema, entry.tag));
+        write(entry.copy_statement.value_or(""));
+        backup.Rows(*table, [&](ByteView rows) {
+            ticker.Check();
+            write(AsText(rows));
+            progress.done_bytes += rows.size();
+            log.Report(progress);
+        });
+        write(kCopyEnd);
+    });
+    for (std::uint32_t oid : large_objects) LargeObject(backup, oid, write);
+    Section(pg_restore, file.path(), "data", ticker, write);    // sequence values
+    Section(pg_restore, file.path(), "post-data", ticker, write);
+}
+
+}    // namespace ark

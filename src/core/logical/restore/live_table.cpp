@@ -1,0 +1,134 @@
+#include "logical/restore/live_table.h"
+
+#include <algorithm>
+#include <map>
+
+namespace ark {
+namespace {
+
+// Types whose input may run code that a user wrote: domains and composites, and what is made of them. Base types, enums and range
+// types can only be given such code by a superuser.
+constexpr const char *kColumns = R"(
+WITH RECURSIVE made_of(attnum, oid) AS (
+    SELECT a.attnum, a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+  UNION
+    SELECT m.attnum, part.oid
+      FROM made_of m JOIN pg_catalog.pg_type t ON t.oid = m.oid
+      CROSS JOIN LATERAL (SELECT t.typelem WHERE t.typelem <> 0 AND t.typcategory = 'A'
+                          UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid) AS part(oid))
+SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef AND a.attgenerated = '' OR a.attidentity <> '',
+       a.attgenerated <> '', a.attidentity = 'a',
+       NOT EXISTS (SELECT FROM made_of m JOIN pg_catalog.pg_type t ON t.oid = m.oid WHERE m.attnum = a.attnum AND t.typtype NOT IN ('b', 'e', 'r', 'm'))
+  FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)";
+
+// Unique keys by whole columns, the primary key first, then those without nulls. The operator is the index's own equality.
+constexpr const char *kKeys = R"(
+SELECT i.indexrelid, i.indisprimary, bool_and(a.attnotnull) OVER (PARTITION BY i.indexrelid), a.attname,
+       pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+  FROM pg_catalog.pg_index i
+  CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::int2[]), pg_catalog.unnest(i.indclass::oid[])) WITH ORDINALITY AS k(attnum, opclass, place)
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+  JOIN pg_catalog.pg_opclass c ON c.oid = k.opclass
+  JOIN pg_catalog.pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype AND m.amopstrategy = 3
+  JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+ WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+ ORDER BY i.indisprimary DESC, 3 DESC, i.indexrelid, k.place)";
+
+constexpr const char *kForeignKeys = R"(
+SELECT c.oid, c.conname, c.conrelid, c.confrelid,
+       pg_catalog.format('%I.%I', fn.nspname, f.relname), pg_catalog.format('%I.%I', tn.nspname, t.relname), c.confdeltype,
+       fa.attname, ta.attname, pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+  FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_class f ON f.oid = c.conrelid JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
+  JOIN pg_catalog.pg_class t ON t.oid = c.confrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+  CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey), pg_catalog.unnest(c.conpfeqop)) WITH ORDINALITY AS k(from_num, to_num, op, place)
+  JOIN pg_catalog.pg_attribute fa ON fa.attrelid = c.conrelid AND fa.attnum = k.from_num
+  JOIN pg_catalog.pg_attribute ta ON ta.attrelid = c.confrelid AND ta.attnum = k.to_num
+  JOIN pg_catalog.pg_operator o ON o.oid = k.op JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+ WHERE c.contype = 'f' AND c.conparentid = 0 AND (c.conrelid = $1::oid OR c.confrelid = $1::oid)
+ ORDER BY c.conname, c.oid, k.place)";
+
+constexpr const char *kSequences = R"(
+SELECT s.oid, pg_catalog.format('%I.%I', n.nspname, s.relname), a.attname
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+ WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1::oid AND d.deptype IN ('a', 'i'))";
+
+void LoadKeys(Connection &connection, LiveTable &table, const std::string &oid) {
+    Result rows = connection.Query(kKeys, {oid});
+    std::string index;
+    std::vector<KeyColumn> key;
+    bool without_nulls = false;
+    auto flush = [&] {
+        if (key.empty()) return;
+        if (table.key.empty() && without_nulls) table.key = key;
+        else table.other_keys.push_back(key);
+        key.clear();
+    };
+    for (int r = 0; r < rows.rows(); r++) {
+        if (rows.Text(r, 0) != index) flush();
+        index = rows.String(r, 0);
+        without_nulls = rows.Bool(r, 2);
+        key.push_back({rows.String(r, 3), rows.String(r, 4)});
+    }
+    flush();
+}
+
+void LoadForeignKeys(Connection &connection, LiveTable &table, const std::string &oid) {
+    Result rows = connection.Query(kForeignKeys, {oid});
+    std::map<std::string, ForeignKey> keys;
+    for (int r = 0; r < rows.rows(); r++) {
+        ForeignKey &key = keys[rows.String(r, 1) + "/" + rows.String(r, 0)];
+        key.name = rows.String(r, 1);
+        key.from = rows.Unsigned(r, 2);
+        key.to = rows.Unsigned(r, 3);
+        key.from_name = rows.String(r, 4);
+        key.to_name = rows.String(r, 5);
+        key.on_delete = rows.Text(r, 6).front();
+        key.from_columns.push_back(rows.String(r, 7));
+        key.to_columns.push_back(rows.String(r, 8));
+        key.equals.push_back(rows.String(r, 9));
+    }
+    for (const auto &[id, key] : keys) {
+        if (key.from == table.oid) table.references.push_back(key);
+        if (key.to == table.oid) table.referenced_by.push_back(key);
+    }
+}
+
+}    // namespace
+
+const LiveColumn *LiveTable::Column(std::string_view column) const {
+    auto at = std::ranges::find(columns, column, &LiveColumn::name);
+    return at == columns.end() ? nullptr : &*at;
+}
+
+std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view schema, std::string_view name) {
+    Result rows = connection.Query(
+        "SELECT c.oid, c.relowner, c.relkind, c.relrowsecurity AND c.relforcerowsecurity "
+        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+        {std::string(schema), std::string(name)});
+    if (rows.rows() == 0) return std::nullopt;
+    LiveTable table;
+    table.schema = schema;
+    table.name = name;
+    table.oid = rows.Unsigned(0, 0);
+    table.owner = rows.Unsigned(0, 1);
+    table.kind = rows.Text(0, 2).front();
+    table.forces_row_security = rows.Bool(0, 3);
+    if (table.kind != 'r' && table.kind != 'p')
+        throw Error(Code::kConflict, "\"" + table.schema + "." + table.name + "\" is not a table in the target database", {}, "Rename it, or restore side_by_side into another schema.");
+    std::string oid = rows.String(0, 0);
+    Result columns = connection.Query(kColumns, {oid});
+    for (int r = 0; r < columns.rows(); r++)
+        table.columns.push_back({columns.String(r, 0), columns.String(r, 1), columns.Bool(r, 6), columns.Bool(r, 2), columns.Bool(r, 3), columns.Bool(r, 4), columns.Bool(r, 5)});
+    LoadKeys(connection, table, oid);
+    LoadForeignKeys(connection, table, oid);
+    Result triggers = connection.Query("SELECT tgname, tgenabled FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal ORDER BY tgname", {oid});
+    for (int r = 0; r < triggers.rows(); r++) table.triggers.push_back({triggers.String(r, 0), triggers.Text(r, 1).front()});
+    Result sequences = connection.Query(kSequences, {oid});
+    for (int r = 0; r < sequences.rows(); r++) table.sequences.push_back({sequences.Unsigned(r, 0), sequences.String(r, 1), sequences.String(r, 2)});
+    return table;
+}
+
+}    // namespace ark

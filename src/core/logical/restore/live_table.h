@@ -1,0 +1,67 @@
+// A table of the target database as it is now: what a restore must know of it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "logical/connection.h"
+
+namespace ark {
+
+struct LiveColumn {
+    std::string name;
+    std::string type;           // schema-qualified
+    bool plain = true;          // its input runs no code that a user wrote
+    bool not_null = false;
+    bool has_default = false;   // or is an identity
+    bool generated = false;
+    bool identity_always = false;
+};
+
+struct KeyColumn {
+    std::string name;
+    std::string equals;         // OPERATOR(schema.=) of the key's index
+};
+
+struct ForeignKey {
+    std::string name;
+    std::uint64_t from = 0, to = 0;                    // oids: the referencing and the referenced table
+    std::string from_name, to_name;                    // qualified
+    std::vector<std::string> from_columns, to_columns;
+    std::vector<std::string> equals;
+    char on_delete = 'a';                              // pg_constraint.confdeltype
+};
+
+struct UserTrigger {
+    std::string name;
+    char enabled = 'O';
+};
+
+struct OwnedSequence {
+    std::uint64_t oid = 0;
+    std::string name, column;    // qualified name
+};
+
+struct LiveTable {
+    std::uint64_t oid = 0;
+    std::string schema, name;
+    std::uint64_t owner = 0;
+    char kind = 'r';                                   // r, or p: rows are routed to partitions
+    bool forces_row_security = false;
+    std::vector<LiveColumn> columns;
+    std::vector<KeyColumn> key;                        // primary key, else a unique key without nulls
+    std::vector<std::vector<KeyColumn>> other_keys;    // further unique keys (no expressions, not partial)
+    std::vector<ForeignKey> references;                // it points to
+    std::vector<ForeignKey> referenced_by;             // that point to it
+    std::vector<UserTrigger> triggers;
+    std::vector<OwnedSequence> sequences;
+
+    std::string Qualified() const { return QualifiedName(schema, name); }
+    std::string Only() const { return (kind == 'p' ? "" : "ONLY ") + Qualified(); }    // children of an inheritance parent are tables of their own
+    const LiveColumn *Column(std::string_view column) const;
+};
+
+std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view schema, std::string_view name);
+
+}    // namespace ark

@@ -1,0 +1,25 @@
+// The copy of what a restore is about to change: a small held backup, "before restore N", and how it is given back.
+#pragma once
+
+#include "logical/restore/merge.h"
+#include "repo/backup_session.h"
+
+namespace ark {
+
+struct SafetyContext {
+    std::shared_ptr<Repository> repository;
+    std::shared_ptr<KeyRing> keys;
+    Clock &clock;
+    Random &random;
+};
+
+// Stores old rows of what will be updated or deleted and the keys (whole rows without a key) of what will be inserted.
+// Must run in the restoring transaction, after its locks were taken.
+BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &steps, const RestoreRequest &request, const SafetyContext &context);
+
+// The stage of an undo: the old rows that the copy holds, and in `target.stage`_gone the keys of rows that were inserted.
+void LoadUndo(Connection &connection, const Target &target, BackupReader &backup);
+// Adds to target.diff the live rows that the restore had inserted.
+std::uint64_t AddUndoDeletes(Connection &connection, const Target &target);
+
+}    // namespace ark

@@ -1,0 +1,58 @@
+#include "logical/connection.h"
+
+namespace ark {
+namespace {
+
+// Not written into manifests: what keeps a session alive and its rows in heap order, without a word in the text it reads.
+std::vector<std::pair<std::string, std::string>> SessionComfort(const Connection &connection) {
+    std::vector<std::pair<std::string, std::string>> settings = {
+        {"max_parallel_workers_per_gather", "0"},    // a parallel scan gives rows in any order
+        {"enable_tidscan", "on"},
+        {"standard_conforming_strings", "on"},
+        {"jit", "off"},
+    };
+    if (connection.server_version_num() >= 140000) settings.emplace_back("idle_session_timeout", "0");
+    if (connection.server_version_num() >= 170000) settings.emplace_back("transaction_timeout", "0");
+    return settings;
+}
+
+}    // namespace
+
+std::vector<std::pair<std::string, std::string>> SessionContract(const Connection &connection, bool reader) {
+    std::vector<std::pair<std::string, std::string>> contract = {
+        {"search_path", ""},
+        {"DateStyle", "ISO"},
+        {"IntervalStyle", "postgres"},
+        {"TimeZone", "UTC"},
+        {"extra_float_digits", "3"},
+        {"bytea_output", "hex"},
+        {"lc_monetary", "C"},
+        {"client_encoding", connection.Parameter("server_encoding")},
+        {"row_security", "off"},
+        {"statement_timeout", "0"},
+        {"lock_timeout", "0"},
+        {"idle_in_transaction_session_timeout", "0"},
+        {"synchronize_seqscans", "off"},
+        {"synchronous_commit", "local"},
+        {"quote_all_identifiers", "off"},
+        {"xmlbinary", "base64"},
+        {"xmloption", "content"},
+    };
+    if (reader) contract.emplace_back("default_transaction_read_only", "on");
+    return contract;
+}
+
+void ApplySessionContract(Connection &connection, bool reader) {
+    std::string sql = "SELECT ";
+    auto set = [&](const auto &settings) {
+        for (const auto &[name, value] : settings) {
+            if (sql.back() == ')') sql += ", ";
+            sql += "pg_catalog.set_config(" + QuoteLiteral(name) + ", " + QuoteLiteral(value) + ", false)";
+        }
+    };
+    set(SessionContract(connection, reader));
+    set(SessionComfort(connection));
+    connection.Execute(sql);
+}
+
+}    // namespace ark

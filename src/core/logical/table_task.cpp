@@ -1,0 +1,202 @@
+#include "logical/table_task.h"
+
+#include <fmt/format.h>
+
+#include "logical/long_rows.h"
+#include "logical/unreadable_row.h"
+
+namespace ark {
+
+// A table from its `columns` to its `totals`, which may be several tasks.
+struct TableInProgress {
+    BackupTable table;
+    std::uint64_t bytes = 0;    // of the heap
+    RowsDigest digest;          // what follows belongs to the main thread
+};
+
+namespace {
+
+constexpr std::uint64_t kSmallTable = 1 << 20;
+constexpr std::uint64_t kGroupBytes = 8 << 20;
+constexpr std::size_t kGroupTables = 100;
+
+struct Piece {
+    std::shared_ptr<TableInProgress> of;
+    std::optional<BlockRange> blocks;
+    std::uint64_t chunk = 0;
+    bool first = true, last = true;
+    bool has_rows = true;    // false: a definition only
+    Candidates reusable;
+
+    std::uint64_t rows = 0, bytes = 0;    // results
+    RowsDigest digest;
+    std::vector<FrameRef> frames;
+
+    std::string Path() const { return ChunkPath(TablePrefix(of->table.schema, of->table.name), chunk); }
+    std::string Name() const { return QualifiedName(of->table.schema, of->table.name); }
+    std::uint64_t SourceBytes(std::uint32_t block_size) const { return blocks ? (blocks->end - blocks->first) * block_size : of->bytes; }
+};
+
+class TableTask : public ExportTask {
+public:
+    TableTask(const TableSourceSettings &settings, EarlierFrames &earlier) : settings_(settings), earlier_(earlier) {}
+
+    void Add(Piece piece) {
+        bytes_ += piece.SourceBytes(settings_.block_size);
+        pieces_.push_back(std::move(piece));
+    }
+    std::size_t size() const { return pieces_.size(); }
+    std::string What() const override { return pieces_.empty() ? "" : pieces_.front().Name(); }
+    std::uint64_t SourceBytes() const override { return bytes_; }
+    std::size_t MemoryCost() const override { return pieces_.size() * 3000 + bytes_ / 1024; }
+
+    std::string LockSql() const override {
+        std::string tables;
+        for (const Piece &piece : pieces_)
+            if (piece.has_rows) tables += (tables.empty() ? "LOCK TABLE ONLY " : ", ONLY ") + piece.Name();
+        return tables.empty() ? "" : tables + " IN ACCESS SHARE MODE NOWAIT";
+    }
+
+    void Run(Connection &connection, const std::string &before, FrameStore &store) override {
+        for (Piece &piece : pieces_) piece.frames.clear();
+        RowFramer framer([&](ByteView frame, std::uint64_t rows) { reading_->frames.push_back(store.Put(frame, rows, reading_->reusable)); });
+        if (way_ == Way::kTogether) return ReadTogether(connection, before, framer);
+        if (!before.empty()) connection.Execute(before);
+        if (way_ == Way::kFindFault) {
+            failure_->detail = FindUnreadableRow(connection, reading_->of->table, reading_->blocks, settings_.block_size) + failure_->detail;
+            throw *failure_;
+        }
+        for (Piece &piece : pieces_)
+            if (piece.has_rows)
+                ReadPiece(piece, framer, [&] { ReadWithLongRows(connection, piece.of->table, piece.blocks, settings_.encoding, framer); });
+    }
+
+    bool TryAnotherWay(const Error &error) override {
+        if (!reading_ || way_ == Way::kFindFault) return false;
+        if (way_ == Way::kTogether && IsRowTooLong(error)) {
+            way_ = Way::kLongRows;
+            return true;
+        }
+        if (!IsFaultOfARow(error)) return false;
+        way_ = Way::kFindFault;
+        failure_ = error;
+        return true;
+    }
+
+    void Emit(EntryWriter &writer) override {
+        for (Piece &piece : pieces_) {
+            TableInProgress &of = *piece.of;
+            if (piece.first) writer.Add(ColumnsEntry(of.table));
+            if (piece.rows > 0) {
+                writer.Add({{"path", piece.Path()},
+                            {"blocks", piece.blocks ? Json{piece.blocks->first, piece.blocks->end} : Json()},
+                            {"rows", piece.rows},
+                            {"bytes", piece.bytes},
+                            {"frames", FramesJson(piece.frames)}});
+            }
+            of.table.rows += piece.rows;
+            of.table.bytes += piece.bytes;
+            of.digest.Add(piece.digest);
+            if (!piece.last) continue;
+            of.table.rows_digest = of.digest.Hex();
+            writer.Add(TotalsEntry(of.table));
+            writer.totals.tables++;
+            writer.totals.rows += of.table.rows;
+            writer.totals.plain_bytes += of.table.bytes;
+        }
+    }
+
+private:
+    enum class Way { kTogether, kLongRows, kFindFault };
+
+    void ReadTogether(Connection &connection, const std::string &before, RowFramer &framer) {
+        std::string sql = before;
+        for (const Piece &piece : pieces_)
+            if (piece.has_rows) sql += (sql.empty() ? "" : "; ") + CopyChunkSql(piece.of->table, piece.blocks, settings_.encoding);
+        reading_ = nullptr;
+        auto stream = connection.BeginCopyOut(sql);
+        for (Piece &piece : pieces_) {
+            if (!piece.has_rows) continue;
+            ReadPiece(piece, framer, [&] {
+                if (!stream.NextCopy()) throw Error(Code::kInternal, "the server sent fewer tables than were asked for");
+                while (std::size_t length = stream.Read(framer.Space())) framer.Added(length);
+            });
+        }
+        if (stream.NextCopy()) throw Error(Code::kInternal, "the server sent more tables than were asked for");
+    }
+
+    template <class Read>
+    void ReadPiece(Piece &piece, RowFramer &framer, Read read) {
+        reading_ = &piece;
+        framer.Reset();
+        try {
+            read();
+            framer.Finish();
+        } catch (Error &error) {
+            bool of_the_server = !error.sqlstate.empty() && !error.sqlstate.starts_with("53");    // the rest is the store's
+            if (!of_the_server || error.sqlstate == "55P03" || error.code == Code::kCancelled) throw;
+            std::string range = piece.blocks && !piece.blocks->whole ? fmt::format(", blocks {} to {}", piece.blocks->first, piece.blocks->end) : "";
+            error.InContext(fmt::format("could not read table {}{}", piece.Name(), range));
+            throw;
+        }
+        piece.rows = framer.rows();
+        piece.bytes = framer.bytes();
+        piece.digest = framer.digest();
+        earlier_.Keep(piece.Path(), piece.frames);
+    }
+
+    TableSourceSettings settings_;
+    EarlierFrames &earlier_;
+    std::vector<Piece> pieces_;
+    std::uint64_t bytes_ = 0;
+    Way way_ = Way::kTogether;
+    Piece *reading_ = nullptr;         // the one that is read, or failed
+    std::optional<Error> failure_;
+};
+
+}    // namespace
+
+TableSource::TableSource(Connection &coordinator, const ExportScope &scope, const TableSourceSettings &settings, ReusableFrames &reusable,
+                         EarlierFrames &earlier)
+    : settings_(settings), reusable_(reusable), earlier_(earlier), cursor_(coordinator, scope) {}
+
+bool TableSource::Refill() {
+    if (!relations_.empty()) return true;
+    for (Relation &relation : cursor_.Next()) relations_.push_back(std::move(relation));
+    return !relations_.empty();
+}
+
+std::unique_ptr<ExportTask> TableSource::Next() {
+    auto task = std::make_unique<TableTask>(settings_, earlier_);
+    std::uint64_t bytes = 0;
+    while (task->size() < kGroupTables && bytes <= kGroupBytes) {
+        if (!large_ && !Refill()) break;
+        if (!large_) {
+            Relation &next = relations_.front();
+            if (task->size() > 0 && next.bytes > kSmallTable) break;    // a table of its own
+            large_ = std::make_shared<TableInProgress>(TableInProgress{std::move(next.table), next.heap ? next.bytes : 0, {}});
+            next_chunk_ = 0;
+        }
+        Piece piece;
+        piece.of = large_;
+        const BackupTable &table = large_->table;
+        piece.has_rows = table.kind == 'r' && !(settings_.in_recovery && table.persistence == 'u');
+        if (relations_.front().heap) piece.blocks = ChunkOf(large_->bytes, settings_.block_size, next_chunk_);
+        piece.chunk = next_chunk_;
+        piece.first = next_chunk_ == 0;
+        piece.last = !piece.blocks || piece.blocks->open;
+        if (piece.has_rows) piece.reusable = reusable_.At(piece.Path());
+        bytes += piece.SourceBytes(settings_.block_size);
+        next_chunk_++;
+        bool whole = piece.first && piece.last;
+        if (piece.last) {
+            large_.reset();
+            relations_.pop_front();
+        }
+        task->Add(std::move(piece));
+        if (!whole) break;
+    }
+    return task->size() > 0 ? std::move(task) : nullptr;
+}
+
+}    // namespace ark

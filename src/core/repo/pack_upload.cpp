@@ -1,0 +1,184 @@
+#include "repo/pack_upload.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/digest.h"
+#include "base/encoding.h"
+#include "repo/pack_format.h"
+
+namespace ark {
+
+// What the driver pulls: the parts of the queue, digested as they go.
+class PackUpload::Parts : public Source {
+public:
+    explicit Parts(PackUpload &upload) : upload_(upload) {
+        std::unique_lock lock(upload_.mutex_);
+        upload_.changed_.wait(lock, [&] { return upload_.abandoned_ || upload_.ended_ || !upload_.parts_.empty(); });
+        if (!upload_.ended_ || upload_.parts_.size() != 1) return;
+        part_ = std::move(upload_.parts_.front());    // the whole pack is here
+        upload_.parts_.pop_front();
+        whole_ = true;
+    }
+
+    std::size_t Read(MutableBytes to) override {
+        std::size_t filled = 0;
+        while (filled < to.size()) {
+            if (at_ == part_.size() && !NextPart()) break;
+            std::size_t n = std::min(to.size() - filled, part_.size() - at_);
+            std::copy_n(part_.begin() + static_cast<std::ptrdiff_t>(at_), n,
+                        to.begin() + static_cast<std::ptrdiff_t>(filled));
+            at_ += n;
+            filled += n;
+        }
+        digest_.Update(to.first(filled));
+        size_ += filled;
+        return filled;
+    }
+    bool Rewind() override {
+        if (!whole_) return false;
+        at_ = 0;
+        size_ = 0;
+        digest_ = Sha256Stream();
+        return true;
+    }
+    std::optional<std::uint64_t> Size() const override {
+        return whole_ ? std::optional<std::uint64_t>(part_.size()) : std::nullopt;
+    }
+
+    // A driver that found the name taken need not have read everything.
+    void Drain() {
+        Bytes rest(64 << 10);
+        while (Read(rest) > 0) {}
+    }
+    std::uint64_t size() const { return size_; }
+    std::string Sha256() { return HexEncode(digest_.Finish()); }
+    ByteView Tail() const { return ByteView(part_).last(std::min<std::size_t>(part_.size(), kTrailerSize)); }
+
+private:
+    bool NextPart() {
+        if (whole_) return false;
+        std::unique_lock lock(upload_.mutex_);
+        upload_.changed_.wait(lock, [&] { return upload_.abandoned_ || upload_.ended_ || !upload_.parts_.empty(); });
+        if (upload_.abandoned_) throw Error(Code::kCancelled, fmt::format("pack \"{}\" was abandoned", upload_.pack_));
+        if (upload_.parts_.empty()) return false;    // the last part stays: it holds the trailer
+        part_ = std::move(upload_.parts_.front());
+        upload_.parts_.pop_front();
+        at_ = 0;
+        upload_.changed_.notify_all();
+        return true;
+    }
+
+    PackUpload &upload_;
+    Bytes part_;
+    std::size_t at_ = 0;
+    bool whole_ = false;
+    std::uint64_t size_ = 0;
+    Sha256Stream digest_;
+};
+
+PackUpload::PackUpload(std::shared_ptr<Repository> repository, std::string pack, std::size_t parts_queued)
+    : repository_(std::move(repository)),
+      pack_(std::move(pack)),
+      parts_queued_(std::max<std::size_t>(parts_queued, 1)) {
+    thread_ = std::thread([this] { Run(); });
+}
+
+PackUpload::~PackUpload() {
+    {
+        std::lock_guard lock(mutex_);
+        abandoned_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+}
+
+void PackUpload::ThrowIfFailed() {
+    if (failure_) std::rethrow_exception(failure_);
+}
+
+void PackUpload::Push(Bytes part) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return failure_ || parts_.size() < parts_queued_; });
+    ThrowIfFailed();
+    parts_.push_back(std::move(part));
+    changed_.notify_all();
+}
+
+void PackUpload::End(Bytes last) {
+    std::lock_guard lock(mutex_);
+    ThrowIfFailed();
+    parts_.push_back(std::move(last));
+    ended_ = true;
+    changed_.notify_all();
+}
+
+PackInfo PackUpload::Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return finished_; });
+    ThrowIfFailed();
+    return info_;
+}
+
+void PackUpload::Run() noexcept {
+    PackInfo info;
+    std::exception_ptr failure;
+    try {
+        info = Upload();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    std::lock_guard lock(mutex_);
+    info_ = std::move(info);
+    failure_ = failure;
+    finished_ = true;
+    changed_.notify_all();
+}
+
+PackInfo PackUpload::Upload() {
+    Parts parts(*this);
+    try {
+        repository_->storage().Put(repository_->FullName(layout::Pack(pack_)), parts, PutMode::kCreate);
+    } catch (const Error &e) {
+        if (e.code != Code::kAlreadyExists) throw;
+        parts.Drain();    // the name is random, so the object can only be ours, from a try whose answer was lost
+        PackInfo info{pack_, parts.size(), parts.Sha256()};
+        ProveSame(info.size, info.sha256);
+        return info;
+    }
+    PackInfo info{pack_, parts.size(), parts.Sha256()};
+    Prove(info.size, parts.Tail());
+    return info;
+}
+
+void PackUpload::Prove(std::uint64_t size, ByteView tail) {
+    std::string name = layout::Pack(pack_);
+    std::optional<ObjectInfo> found = repository_->Stat(name);
+    if (!found || found->size != size)
+        throw Error(Code::kCorrupt, fmt::format("pack \"{}\" is not in the store as it was sent", pack_),
+                    found ? fmt::format("{} bytes were sent, {} are there.", size, found->size)
+                          : "The store does not have it after a successful upload.");
+    if (repository_->storage().Probe().checksum_headers) return;    // the driver compared a digest of all bytes
+    if (!std::ranges::equal(
+            ReadExactly(*repository_, name, size - tail.size(), tail.size(), fmt::format("pack \"{}\"", pack_)), tail))
+        throw Error(Code::kCorrupt, fmt::format("pack \"{}\" is not in the store as it was sent", pack_),
+                    "Its last bytes differ.");
+}
+
+void PackUpload::ProveSame(std::uint64_t size, const std::string &sha256) {
+    std::unique_ptr<Reader> reader = repository_->storage().Open(repository_->FullName(layout::Pack(pack_)), {});
+    Sha256Stream digest;
+    std::uint64_t length = 0;
+    Bytes block(256 << 10);
+    while (reader) {
+        std::size_t n = reader->Read(block);
+        if (n == 0) break;
+        digest.Update(ByteView(block).first(n));
+        length += n;
+    }
+    if (length != size || HexEncode(digest.Finish()) != sha256)
+        throw Error(Code::kAlreadyExists, fmt::format("pack \"{}\" exists already with other bytes", pack_));
+}
+
+}    // namespace ark

@@ -1,0 +1,146 @@
+#include "repo/pack_writer.h"
+
+#include <fmt/format.h>
+
+#include "base/encoding.h"
+#include "repo/pack_format.h"
+#include "repo/pack_upload.h"
+
+namespace ark {
+
+struct PackWriter::State {
+    State(std::shared_ptr<Repository> in, DomainKey with, BackupId of, PackSettings how, Random &names,
+          std::function<void(PackInfo)> done)
+        : repository(std::move(in)),
+          key(std::move(with)),
+          backup(std::move(of)),
+          settings(how),
+          random(names),
+          finished(std::move(done)),
+          compressor(how.compression) {}
+
+    std::shared_ptr<Repository> repository;
+    DomainKey key;
+    BackupId backup;
+    PackSettings settings;
+    Random &random;
+    std::function<void(PackInfo)> finished;
+    Compressor compressor;
+
+    // The pack being filled.
+    std::string pack;    // empty: none is open
+    std::optional<Key> pack_key;
+    std::uint64_t at = 0;
+    std::vector<FooterEntry> frames;
+    Bytes part;
+    std::unique_ptr<PackUpload> upload;
+    std::unique_ptr<PackUpload> previous;    // all of it was handed over; it is proven while the next pack is filled
+
+    Bytes compressed;
+    std::uint64_t stored_bytes = 0;
+    bool failed = false;    // an error left a frame half written: its number must never be used again
+
+    void Open() {
+        pack = backup + "/" + random.Hex(32);
+        if (key.encrypted()) pack_key = key.PackKey(PackIdBytes(pack));
+        frames.clear();
+        at = 0;
+        part.reserve(settings.part_size + (1 << 20));
+        Put(AsBytes(FormatPackHeader(*repository, pack, key, settings.compression)));
+    }
+
+    void Put(ByteView bytes) {
+        ark::Append(part, bytes);
+        Count(bytes.size());
+    }
+    void Count(std::size_t size) {
+        at += size;
+        stored_bytes += size;
+    }
+
+    FrameRef AppendFrame(ByteView plain, std::string digest) {
+        if (plain.size() > kLargestFrame)
+            throw Error(Code::kUnsupported, fmt::format("a piece of {} bytes is too large for a frame", plain.size()));
+        if (pack.empty()) Open();
+        compressor.Compress(plain, compressed);
+        FrameRef ref{pack, frames.size(), at, 0, plain.size(), digest.empty() ? key.Digest(plain) : std::move(digest)};
+        std::size_t begin = part.size();
+        if (pack_key)
+            GcmSeal(*pack_key, NumberNonce(ref.frame), FrameContext(*repository, key.domain, pack, ref.frame),
+                    compressed, part);
+        else
+            ark::Append(part, compressed);
+        ByteView stored = ByteView(part).subspan(begin);
+        ref.stored = stored.size();
+        frames.push_back({ref.stored, ref.size, Sha256(stored)});
+        Count(stored.size());
+        if (at >= settings.target_size || frames.size() == kMostFrames)
+            Close();
+        else if (part.size() >= settings.part_size)
+            HandOver();
+        return ref;
+    }
+
+    void HandOver() {
+        if (!upload) upload = std::make_unique<PackUpload>(repository, pack, settings.parts_queued);
+        Bytes full;
+        full.reserve(part.capacity());
+        std::swap(full, part);
+        upload->Push(std::move(full));
+    }
+
+    void Close() {
+        Put(FormatFooter(frames));
+        if (!upload) upload = std::make_unique<PackUpload>(repository, pack, settings.parts_queued);
+        upload->End(std::move(part));
+        part = {};
+        pack.clear();
+        pack_key.reset();
+        Settle();
+        previous = std::move(upload);
+    }
+
+    void Settle() {
+        if (!previous) return;
+        PackInfo info = previous->Wait();
+        previous.reset();
+        finished(std::move(info));
+    }
+
+    template <class Work>
+    auto Guarded(Work work) {
+        if (failed)
+            throw Error(Code::kInternal, fmt::format("a pack of backup \"{}\" was written to after a failure", backup));
+        failed = true;
+        auto result = work();
+        failed = false;
+        return result;
+    }
+};
+
+PackWriter::PackWriter(std::shared_ptr<Repository> repository, DomainKey key, BackupId backup, PackSettings settings,
+                       Random &random, std::function<void(PackInfo)> finished)
+    : state_(std::make_unique<State>(std::move(repository), std::move(key), std::move(backup), settings, random,
+                                     std::move(finished))) {
+    if (state_->repository->epoch() == 0) throw Error(Code::kInternal, "a pack would be written without an epoch");
+    if (state_->repository->encrypted() != state_->key.encrypted())
+        throw Error(Code::kInternal, "a pack would be written with the wrong kind of key");
+}
+
+PackWriter::~PackWriter() = default;
+
+FrameRef PackWriter::Append(ByteView plain, std::string digest) {
+    return state_->Guarded([&] { return state_->AppendFrame(plain, std::move(digest)); });
+}
+
+void PackWriter::Finish() {
+    state_->Guarded([&] {
+        if (!state_->pack.empty()) state_->Close();
+        state_->Settle();
+        return 0;
+    });
+}
+
+std::uint64_t PackWriter::stored_bytes() const { return state_->stored_bytes; }
+
+}    // namespace ark

@@ -1,0 +1,52 @@
+// The tree below the root of a directory store, reached through descriptors only: no symbolic link below the root is
+// ever followed. Every failure is an Error whose hint names the user that needs the rights. Safe for concurrent use.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+namespace ark {
+
+// The root and the folders below it down to the one of interest, all open; never empty where returned as found.
+using FolderChain = std::vector<Fd>;
+
+class StoreDirectory {
+public:
+    explicit StoreDirectory(std::filesystem::path root) : root_(std::move(root)) {}
+
+    // Empty if a folder is missing. Throws kNotFound if the root is.
+    FolderChain Open(std::span<const std::string> folders) const;
+    // Makes what is missing, the root too (but not the root's parent). Empty if somebody removed a folder meanwhile.
+    FolderChain Make(std::span<const std::string> folders) const;
+    // fsync of every directory of the chain: an entry is durable only with all entries above it.
+    void Sync(const FolderChain &chain) const;
+    // Removes folders that are empty, from the last one up, and makes the removals below the others durable.
+    void Prune(std::span<const std::string> folders) const;
+
+    // What is at `name` in an open folder; false if nothing is there. Throws for what is neither file nor folder.
+    bool Look(const Fd &folder, const std::string &name, struct stat &found) const;
+    // Calls `visit` for each entry that can be ours (see file_names.h) with its d_type, in the file system's order.
+    void ForEach(const Fd &folder, const std::function<void(const char *name, unsigned char type)> &visit) const;
+    // No descriptor if there is no such folder.
+    Fd OpenFolder(const Fd &parent, const std::string &name) const;
+
+    [[noreturn]] void Fail(int error, std::string_view what) const;
+    const std::filesystem::path &root() const { return root_; }
+
+private:
+    std::string HowToCreate() const;
+    Fd OpenRoot(bool make) const;
+
+    std::filesystem::path root_;
+};
+
+TimePoint ModifiedTime(const struct stat &info);
+
+}    // namespace ark

@@ -1,0 +1,31 @@
+// The engine as a child of a job worker: a process group of its own that dies with the worker, hears no signal meant for
+// the server, and inherits nothing but its pipes, the server's log as standard error, and an allow-list of variables.
+// Server code: no C++ objects.
+#pragma once
+
+#include "extension/server.h"
+
+namespace ark::pg {
+
+struct EngineProcess {
+    pid_t pid;       // 0: none; also its process group
+    int to_engine;   // -1: closed
+    int from_engine;
+    int status;      // of waitpid, once it is reaped
+    bool reaped;
+};
+
+// `keep_variable`: one more variable that the engine may see (of ark.encryption_key = 'env:NAME'), or "".
+// Raises an error if it cannot be started.
+void SpawnEngine(EngineProcess *engine, const char *path, const char *keep_variable);
+void CloseRequestPipe(EngineProcess *engine);
+// To the whole group; harmless when it is gone.
+void SignalEngine(EngineProcess *engine, int signal);
+// True once it has ended; does not wait.
+bool ReapEngine(EngineProcess *engine);
+// Kills the group, waits for the engine and closes the pipes. Safe in exit callbacks.
+void EndEngine(EngineProcess *engine);
+// "it exited with status 1", "it was ended by signal 9 (Killed)"
+void DescribeEnd(const EngineProcess *engine, char *text, std::size_t size);
+
+}    // namespace ark::pg

@@ -1,0 +1,191 @@
+// What SQL may ask of this process and of shared memory: live jobs, cancellation, the server's own facts.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/url.h"
+#include "extension/job_worker.h"
+#include "extension/settings.h"
+#include "extension/submit.h"
+
+namespace ark::pg {
+
+char *DefaultStorePath() {
+    char *path = static_cast<char *>(palloc(MAXPGPATH));
+    strlcpy(path, DataDir, MAXPGPATH);
+    get_parent_directory(path);
+    strlcat(path, "/pg_ark_store", MAXPGPATH);
+    return path;
+}
+
+char *DefaultStore() {
+    const char *path = DefaultStorePath();
+    return CallCore([&] {
+        Url url;
+        url.scheme = "file";
+        url.path = path;
+        url.parameters["name"] = "local";
+        return PallocText(url.ToString());
+    });
+}
+
+namespace {
+
+using Json = nlohmann::json;
+
+// Of the path itself, or of the nearest directory above it that exists.
+bool DeviceOf(std::string path, dev_t *device) {
+    for (;;) {
+        struct stat info;
+        if (stat(path.c_str(), &info) == 0) {
+            *device = info.st_dev;
+            return true;
+        }
+        std::size_t slash = path.find_last_of('/');
+        if (slash == std::string::npos || path == "/") return false;
+        path.erase(slash == 0 ? 1 : slash);
+    }
+}
+
+Json DescribeStores(const std::string &stores, const std::string &data, bool is_default) {
+    Json out = Json::array();
+    dev_t ours{};
+    bool known = DeviceOf(data, &ours);
+    for (std::size_t begin = 0; begin <= stores.size();) {
+        std::size_t end = std::min(stores.find(',', begin), stores.size());
+        std::string text = stores.substr(begin, end - begin);
+        begin = end + 1;
+        text.erase(0, text.find_first_not_of(' '));
+        text.erase(text.find_last_not_of(' ') + 1);
+        if (text.empty()) continue;
+        Url url = ParseUrl(text);
+        dev_t theirs{};
+        std::string name = url.parameters.contains("name") ? url.parameters["name"] : url.scheme + std::to_string(out.size() + 1);
+        out.push_back({{"name", name}, {"url", text}, {"scheme", url.scheme}, {"is_default", is_default},
+                       {"same_disk", url.scheme == "file" && known && DeviceOf(url.path, &theirs) && theirs == ours}});
+    }
+    return out;
+}
+
+// What tells this cluster from a copy of it. Machine ids are for comparing only, so they are shown as a digest by SQL.
+Json Fingerprint(const std::string &data, const std::string &system_identifier, const std::string &machine) {
+    struct stat info{};
+    stat(data.c_str(), &info);
+    return {{"system_identifier", system_identifier}, {"data_directory", data}, {"device", std::to_string(info.st_dev)},
+            {"inode", std::to_string(info.st_ino)}, {"machine", machine}};
+}
+
+// Plain code: the first line of /etc/machine-id, or nothing.
+void ReadMachineId(char *to, std::size_t size) {
+    to[0] = '\0';
+    FILE *file = AllocateFile("/etc/machine-id", "r");
+    if (!file) return;
+    if (fgets(to, static_cast<int>(size), file)) to[strcspn(to, "\n")] = '\0';
+    FreeFile(file);
+}
+
+}    // namespace
+
+// Everything that the views and checks want to know of the server, as one JSON object.
+ARK_FUNCTION(ark_server_state) {
+    char machine[128];
+    ReadMachineId(machine, sizeof machine);
+    const char *system = psprintf(UINT64_FORMAT, GetSystemIdentifier());
+    const char *store = SettingText("store");
+    bool is_default = !store[0];
+    if (is_default) store = DefaultStore();
+    const char *engine = shared ? EnginePath() : "";
+    bool engine_found = shared && access(engine, X_OK) == 0;
+    pid_t launcher = shared ? shared->launcher_pid : 0;
+    bool ready = shared && shared->ready;
+    bool enabled = shared && SettingBool("enabled"), scheduler = shared && SettingBool("scheduler");
+    const char *database = pstrdup(SettingText("database"));
+    const char *zone = pstrdup(SettingText("timezone"));
+    bool encrypted = SettingText("encryption_key")[0] != '\0';
+    bool preloaded = shared != nullptr;
+    char *json = CallCore([&] {
+        Json state{{"preloaded", preloaded}, {"library_version", ARK_VERSION}, {"engine_path", engine}, {"engine_found", engine_found},
+                   {"launcher_pid", launcher}, {"ready", ready}, {"enabled", enabled}, {"scheduler", scheduler}, {"database", database},
+                   {"timezone", *zone ? zone : "UTC"}, {"encryption", encrypted}};
+        state["fingerprint"] = Fingerprint(DataDir, system, machine);
+        try {
+            state["stores"] = DescribeStores(store, DataDir, is_default);
+        } catch (const Error &error) {
+            state["stores"] = Json::array();
+            state["store_error"] = error.message;
+        }
+        return PallocText(state.dump(-1, ' ', true, Json::error_handler_t::replace));
+    });
+    PG_RETURN_TEXT_P(cstring_to_text(json));
+}
+
+// (job_id, state, action, verb, source, database, kind, schedule, caller, backup_id, restore_id, queued_at, started_at, phase, current,
+//  done_bytes, total_bytes, stored_bytes, done_items, total_items, updated_at, waiting_for, worker_pid, engine_pid)
+ARK_FUNCTION(ark_live_jobs) {
+    constexpr int kColumns = 24;
+    InitMaterializedSRF(fcinfo, 0);
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    if (!shared) return Datum(0);
+    auto *slot = static_cast<JobSlot *>(palloc(sizeof(JobSlot)));
+    for (const JobSlot &theirs : shared->slots) {
+        LWLockAcquire(shared->lock, LW_SHARED);
+        std::memcpy(static_cast<void *>(slot), &theirs, sizeof *slot);
+        LWLockRelease(shared->lock);
+        if (slot->state == JobState::kFree || IsFinal(slot->state) || !slot->recorded) continue;
+        Datum values[kColumns] = {};
+        bool nulls[kColumns] = {};
+        int column = 0;
+        auto text = [&](const char *value) {
+            nulls[column] = !value[0];
+            values[column++] = value[0] ? CStringGetTextDatum(value) : Datum(0);
+        };
+        auto number = [&](int64 value, bool unknown = false) {
+            nulls[column] = unknown;
+            values[column++] = Int64GetDatum(value);
+        };
+        const JobProgress &progress = slot->progress;
+        number(slot->job_id);
+        text(JobStateName(slot->state));
+        text(slot->request.action);
+        text(slot->request.verb);
+        text(slot->request.source);
+        text(slot->request.database);
+        text(slot->request.kind);
+        text(slot->request.schedule);
+        text(slot->request.caller);
+        text(slot->backup_id);
+        number(slot->restore_id, slot->restore_id == 0);
+        number(slot->queued_at);
+        number(slot->started_at, slot->started_at == 0);
+        text(progress.phase);
+        text(progress.current);
+        number(progress.done_bytes);
+        number(progress.total_bytes, progress.total_bytes == 0);
+        number(progress.stored_bytes);
+        number(progress.done_items);
+        number(progress.total_items, progress.total_items == 0);
+        number(progress.updated_at, progress.updated_at == 0);
+        text(slot->waiting_for);
+        number(slot->worker_pid, slot->worker_pid == 0);
+        number(slot->engine_pid, slot->engine_pid == 0);
+        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    }
+    return Datum(0);
+}
+
+// (job_id, reason) -> whether there was such a job, still at work
+ARK_FUNCTION(ark_request_cancel) {
+    RequireSharedState();
+    PG_RETURN_BOOL(CancelJob(PG_GETARG_INT64(0), text_to_cstring(PG_GETARG_TEXT_PP(1))));
+}
+
+// Makes the launcher look at schedules and identity now; for functions that run after their effect is committed.
+ARK_FUNCTION(ark_wake_launcher) {
+    RequireSharedState();
+    WakeLauncher();
+    PG_RETURN_VOID();
+}
+
+}    // namespace ark::pg

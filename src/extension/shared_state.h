@@ -1,0 +1,97 @@
+// What the processes share: the job slots, and a range of job ids handed out by the launcher. One lock guards it all; it is
+// held for copies only, never while something waits.
+//
+// A slot's life: kFree -> kQueued (submitter) -> kStarting (launcher) -> kRunning (worker) -> kDone | kFailed | kCancelled
+// (worker; launcher for one that never ran) -> kFree (the next submitter that needs it, once nobody waits for it).
+#pragma once
+
+#include "extension/boundary.h"
+
+namespace ark::pg {
+
+constexpr int kSlots = 64;
+constexpr int kNotes = 16;
+constexpr std::size_t kMaxArguments = 32 << 10;
+
+enum class JobState : int { kFree, kQueued, kStarting, kRunning, kDone, kFailed, kCancelled };
+const char *JobStateName(JobState state);    // as in ark.job_history
+inline bool IsFinal(JobState state) { return state >= JobState::kDone; }
+
+struct JobProgress {
+    char phase[32];
+    char current[192];
+    int64 done_bytes, total_bytes, stored_bytes, done_items, total_items;
+    TimestampTz updated_at;
+};
+
+// Something worth saying to whoever waits.
+struct Note {
+    int level;    // NOTICE or WARNING
+    char text[512];
+};
+
+// What a job is, as the SQL functions prepare it (ark_private.job_request).
+struct JobRequest {
+    char action[NAMEDATALEN];
+    char verb[32];
+    char source[NAMEDATALEN];
+    char database[NAMEDATALEN];       // empty: none
+    char kind[32];
+    char exclusive[3 * NAMEDATALEN];  // jobs with the same text run one after the other; empty: any time
+    char schedule[NAMEDATALEN];       // empty: by hand
+    bool light;                       // does not count against ark.max_concurrent_jobs
+    char caller[2048];                // JSON
+    char arguments[kMaxArguments];    // JSON
+};
+
+struct JobSlot {
+    JobState state;
+    bool recorded;    // its row is committed
+    bool cancel;      // somebody asked to end it
+    bool unreported;  // final, but the outcome is not in the catalog: the launcher will write it
+    char cancel_reason[256];
+    char waiting_for[160];
+    int64 job_id;
+    int64 restore_id;
+    char backup_id[64];
+    char engine[32];           // version that the engine told
+    pid_t worker_pid;
+    pid_t engine_pid;
+    Latch *worker_latch;
+    Latch *waiter_latch;       // points into shared memory for ever; a latch set too often does no harm
+    TimestampTz queued_at, started_at;
+    JobProgress progress;
+    uint64 notes_written;
+    Note notes[kNotes];        // note n is at n % kNotes
+    Failure failure;           // of kFailed and kCancelled
+    bool changed;              // something was committed all the same
+    char message[1024];        // of kDone
+    JobRequest request;
+};
+
+struct SharedState {
+    LWLock *lock;
+    pid_t launcher_pid;
+    Latch *launcher_latch;
+    Oid database;              // that the launcher is connected to
+    bool connect_directly;     // launcher.cpp
+    bool ready;                // the extension is there and its interrupted jobs are recorded
+    int64 next_job_id, end_job_id;
+    JobSlot slots[kSlots];
+};
+
+// nullptr where the library was not preloaded.
+extern SharedState *shared;
+
+void InstallSharedStateHooks();    // from _PG_init, while libraries are preloaded
+
+// Raises the error that tells how to preload the library.
+void RequireSharedState();
+// The slot of a job, or nullptr. The lock must be held.
+JobSlot *FindSlot(int64 job_id);
+// Holds the lock or not: a hint only.
+void WakeLauncher();
+// The lock must be held exclusively.
+void AddNote(JobSlot &slot, int level, std::string_view text);
+
+}    // namespace ark::pg

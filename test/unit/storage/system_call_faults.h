@@ -1,0 +1,20 @@
+// Makes the n-th file system call of this thread fail, so that full, read-only and broken disks need no disk. Covers
+// openat (where it creates), write, fsync, mkdirat, linkat, renameat.
+#pragma once
+
+#include <cstdint>
+
+namespace ark::test {
+
+class SystemCallFaults {
+public:
+    SystemCallFaults(std::uint64_t nth, int error);    // counts from 1; errno is set to `error`
+    ~SystemCallFaults();
+    SystemCallFaults(const SystemCallFaults &) = delete;
+    SystemCallFaults &operator=(const SystemCallFaults &) = delete;
+
+    bool hit() const;            // the fault happened
+    const char *call() const;    // to this function
+};
+
+}    // namespace ark::test
