@@ -14,8 +14,7 @@ template <class Parse>
 void Try(Parse parse) {
     try {
         parse();
-    } catch (const ark::Error &) {
-    }
+    } catch (const ark::Error &) {}
 }
 
 }    // namespace
@@ -31,6 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     Try([&] { ParseCompletedUpload(text); });
     Try([&] { ParseStsCredentials(text); });
     Try([&] { ParseIni(text, "fuzz"); });
-    Try([&] { ReadRefusal({403, {{"retry-after", std::string(text.substr(0, 64))}}, std::string(text)}, false, true); });
+    Try([&] {
+        ReadRefusal({403, {{"retry-after", std::string(text.substr(0, 64))}}, std::string(text)}, false, true);
+    });
     return 0;
 }
