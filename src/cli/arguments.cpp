@@ -18,9 +18,11 @@ Error WrongKind(std::string_view name, std::string_view wanted) {
 
 Arguments::Arguments(const std::vector<Flag> &flags, Json values, std::string_view verb) : values_(std::move(values)) {
     if (values_.is_null()) values_ = Json::object();
-    if (!values_.is_object()) throw Error(Code::kInvalidArgument, fmt::format("arguments of \"{}\" are not a JSON object", verb));
+    if (!values_.is_object())
+        throw Error(Code::kInvalidArgument, fmt::format("arguments of \"{}\" are not a JSON object", verb));
     for (const auto &[name, value] : values_.items()) {
-        bool known = std::any_of(flags.begin(), flags.end(), [&, key = name](const Flag &flag) { return flag.name == key; });
+        bool known =
+            std::any_of(flags.begin(), flags.end(), [&, key = name](const Flag &flag) { return flag.name == key; });
         if (!known) throw Error(Code::kInvalidArgument, fmt::format("\"{}\" has no argument \"{}\"", verb, name));
     }
 }

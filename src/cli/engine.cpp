@@ -69,7 +69,8 @@ StoragePtr Engine::Store(const std::string &name) {
     std::string list = config_.Text("store");
     if (list.empty())
         throw Error(Code::kInvalidArgument, "no store is set", {},
-                    "Give --store (or set ark.store, or ARK_STORE), for example file:///var/backups/ark or s3://bucket/prefix?region=eu-central-1.");
+                    "Give --store (or set ark.store, or ARK_STORE), for example file:///var/backups/ark or "
+                    "s3://bucket/prefix?region=eu-central-1.");
     std::vector<StoreSettings> stores = ParseStoreList(list, config_.Text("tls_min_version"), config_.Size("max_rate"));
     const StoreSettings *chosen = &stores.front();
     if (!name.empty()) {
@@ -79,10 +80,13 @@ StoragePtr Engine::Store(const std::string &name) {
             if (store.name == name) chosen = &store;
             names += (names.empty() ? "" : ", ") + store.name;
         }
-        if (!chosen) throw Error(Code::kInvalidArgument, fmt::format("there is no store \"{}\"", name), fmt::format("The stores are: {}.", names));
+        if (!chosen)
+            throw Error(Code::kInvalidArgument, fmt::format("there is no store \"{}\"", name),
+                        fmt::format("The stores are: {}.", names));
     }
     if (stores.size() > 1 && name.empty())
-        log_.Note(fmt::format("{} stores are listed; this version writes to the first, \"{}\"", stores.size(), chosen->name));
+        log_.Note(
+            fmt::format("{} stores are listed; this version writes to the first, \"{}\"", stores.size(), chosen->name));
     store_ = OpenStorage(*chosen, ticker_);
     store_name_ = chosen->name;
     repository_ = nullptr;
@@ -136,19 +140,24 @@ std::shared_ptr<Repository> Engine::OpenPath(bool create) {
                 return repository_ = Repository::Open(store, cluster);
         if (!create)
             throw Error(Code::kNotFound, fmt::format("store {} has no backups of this server", store->Describe()),
-                        fmt::format("The system identifier is {}; the store has {}.", server.system_identifier, listed.empty() ? "no cluster" : listed),
-                        "Take one with ark.backup_now() or pg_ark backup; to read another cluster's, give --cluster with its full name.");
+                        fmt::format("The system identifier is {}; the store has {}.", server.system_identifier,
+                                    listed.empty() ? "no cluster" : listed),
+                        "Take one with ark.backup_now() or pg_ark backup; to read another cluster's, give --cluster "
+                        "with its full name.");
         ClusterName name{wanted.empty() ? PlainClusterName(server.cluster_name) : wanted, server.system_identifier};
         return repository_ = Repository::Init(store, name, ConfiguredKey().has_value(), clock(), random());
     }
     if (create) Server();    // throws why the server cannot be reached
     std::erase_if(clusters, [&](const ClusterName &cluster) { return !wanted.empty() && cluster.name != wanted; });
     if (clusters.empty())
-        throw Error(Code::kNotFound, fmt::format("store {} has no cluster{}", store->Describe(), wanted.empty() ? "" : " \"" + wanted + "\""),
-                    listed.empty() ? "" : fmt::format("It has {}.", listed), "Check the store's URL: bucket, prefix and endpoint.");
+        throw Error(
+            Code::kNotFound,
+            fmt::format("store {} has no cluster{}", store->Describe(), wanted.empty() ? "" : " \"" + wanted + "\""),
+            listed.empty() ? "" : fmt::format("It has {}.", listed),
+            "Check the store's URL: bucket, prefix and endpoint.");
     if (clusters.size() > 1)
-        throw Error(Code::kInvalidArgument, fmt::format("store {} has {} clusters", store->Describe(), clusters.size()), fmt::format("They are {}.", listed),
-                    "Say which one with --cluster.");
+        throw Error(Code::kInvalidArgument, fmt::format("store {} has {} clusters", store->Describe(), clusters.size()),
+                    fmt::format("They are {}.", listed), "Say which one with --cluster.");
     return repository_ = Repository::Open(store, clusters.front());
 }
 
@@ -163,11 +172,13 @@ Writer Engine::SelfAsWriter() {
     self.start_lsn = server.lsn;
     self.host = HostName();
     if (!connection->over_socket()) {
-        self.fingerprint.source = fmt::format("{}:{}/{}", connection->host(), connection->port(), server.system_identifier);
+        self.fingerprint.source =
+            fmt::format("{}:{}/{}", connection->host(), connection->port(), server.system_identifier);
         return self;
     }
     if (server.data_directory.empty())
-        throw Error(Code::kPermissionDenied, fmt::format("role \"{}\" may not see where the data directory is", connection->user()), {},
+        throw Error(Code::kPermissionDenied,
+                    fmt::format("role \"{}\" may not see where the data directory is", connection->user()), {},
                     "GRANT pg_read_all_settings to it: pg_ark recognises a copy of a cluster by its data directory.");
     struct stat info;
     if (stat(server.data_directory.c_str(), &info) != 0)
@@ -193,9 +204,10 @@ DomainKey Engine::ClusterKey(const std::shared_ptr<Repository> &repository) {
     return Keys(repository)->Newest("cluster", true, random());
 }
 
-BackupSummary Engine::Find(const std::shared_ptr<Repository> &repository, const std::string &restore_point, const std::string &database,
-                           const std::string &kind) {
-    return FindBackup(*repository, Keys(repository).get(), clock().Now(), restore_point.empty() ? "latest" : restore_point, database, kind);
+BackupSummary Engine::Find(const std::shared_ptr<Repository> &repository, const std::string &restore_point,
+                           const std::string &database, const std::string &kind) {
+    return FindBackup(*repository, Keys(repository).get(), clock().Now(),
+                      restore_point.empty() ? "latest" : restore_point, database, kind);
 }
 
 Json BackupToJson(const BackupSummary &backup, const std::string &store, bool encrypted) {
@@ -210,7 +222,8 @@ Json BackupToJson(const BackupSummary &backup, const std::string &store, bool en
     out["sequence"] = clear.sequence;
     out["kind"] = clear.kind;
     out["state"] = backup.ended ? "ended" : clear.state;
-    for (const char *name : {"source", "database", "database_oid", "label", "reason", "taken_by"}) out[name] = member(name);
+    for (const char *name : {"source", "database", "database_oid", "label", "reason", "taken_by"})
+        out[name] = member(name);
     // The newest annotation speaks for the backup.
     for (const Event &event : backup.events)
         if (event.type == "annotate" && event.body.is_object())
@@ -236,7 +249,8 @@ Json BackupToJson(const BackupSummary &backup, const std::string &store, bool en
     out["verified_ok"] = verified ? backup.verified->body.value("ok", Json()) : Json();
     std::string why_not = backup.error;
     if (why_not.empty() && !backup.manifest.readable()) why_not = "it is encrypted and no key was given";
-    if (why_not.empty() && verified && backup.verified->body.value("ok", true) == false) why_not = "the newest verification failed";
+    if (why_not.empty() && verified && backup.verified->body.value("ok", true) == false)
+        why_not = "the newest verification failed";
     out["restorable"] = why_not.empty();
     out["why_not"] = why_not.empty() ? Json() : Json(why_not);
     out["compression"] = member("compression");

@@ -58,8 +58,8 @@ public:
     Writer SelfAsWriter();
 
     // A backup by id, "latest" or label, among those of `database` where given.
-    BackupSummary Find(const std::shared_ptr<Repository> &repository, const std::string &restore_point, const std::string &database = {},
-                       const std::string &kind = {});
+    BackupSummary Find(const std::shared_ptr<Repository> &repository, const std::string &restore_point,
+                       const std::string &database = {}, const std::string &kind = {});
 
     std::function<void(const BackupId &)> begun;    // told once, when a backup has its id
 

@@ -43,8 +43,14 @@ public:
             last_ = now;
             last_phase_ = progress.phase;
         }
-        Send({{"event", "progress"}, {"phase", progress.phase}, {"done_bytes", progress.done_bytes}, {"total_bytes", progress.total_bytes},
-              {"stored_bytes", progress.stored_bytes}, {"done_items", progress.done_items}, {"total_items", progress.total_items}, {"current", progress.current}});
+        Send({{"event", "progress"},
+              {"phase", progress.phase},
+              {"done_bytes", progress.done_bytes},
+              {"total_bytes", progress.total_bytes},
+              {"stored_bytes", progress.stored_bytes},
+              {"done_items", progress.done_items},
+              {"total_items", progress.total_items},
+              {"current", progress.current}});
     }
 
 private:
@@ -70,7 +76,8 @@ public:
             if (stop.load()) return std::nullopt;
             if (ready <= 0) continue;
             char block[16 << 10];
-            std::size_t n = ReadSome(STDIN_FILENO, {reinterpret_cast<std::byte *>(block), sizeof block}, "the pipe from the server");
+            std::size_t n = ReadSome(STDIN_FILENO, {reinterpret_cast<std::byte *>(block), sizeof block},
+                                     "the pipe from the server");
             if (n == 0) return std::nullopt;
             buffer_.append(block, n);
         }
@@ -90,25 +97,39 @@ Json ParseLine(const std::optional<std::string> &line, const char *what) {
 void CheckProtocol(const Json &hello) {
     int theirs = hello.value("protocol", 0);
     if (theirs == kProtocol || theirs == kProtocol - 1) return;
-    throw Error(Code::kUnsupported, fmt::format("the server speaks engine protocol {}, this engine speaks {}", theirs, kProtocol), {},
-                theirs > kProtocol ? "Upgrade the engine program: it is older than the server's library." : "Restart the server: it runs an older library than is installed.");
+    throw Error(Code::kUnsupported,
+                fmt::format("the server speaks engine protocol {}, this engine speaks {}", theirs, kProtocol), {},
+                theirs > kProtocol ? "Upgrade the engine program: it is older than the server's library."
+                                   : "Restart the server: it runs an older library than is installed.");
 }
 
 void SendError(EventPipe &events, const Error &error, bool changed) {
-    events.Send({{"event", "error"}, {"code", CodeName(error.code)}, {"sqlstate", error.Sqlstate()}, {"message", error.message},
-                 {"detail", error.detail.empty() ? Json() : Json(error.detail)}, {"hint", error.hint.empty() ? Json() : Json(error.hint)}, {"changed", changed}});
+    events.Send({{"event", "error"},
+                 {"code", CodeName(error.code)},
+                 {"sqlstate", error.Sqlstate()},
+                 {"message", error.message},
+                 {"detail", error.detail.empty() ? Json() : Json(error.detail)},
+                 {"hint", error.hint.empty() ? Json() : Json(error.hint)},
+                 {"changed", changed}});
 }
 
 Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker) {
     std::string name = request.value("verb", "");
     const Verb *verb = FindVerb(name);
-    if (!verb) throw Error(Code::kUnsupported, fmt::format("this engine has no verb \"{}\"", name), {}, "Upgrade the engine program to the version of the extension.");
+    if (!verb)
+        throw Error(Code::kUnsupported, fmt::format("this engine has no verb \"{}\"", name), {},
+                    "Upgrade the engine program to the version of the extension.");
     Config config = FromEnvironment(ReadVariable);
     Json settings = request.value("settings", Json::object());    // items() refers to it
-    for (const auto &[key, value] : settings.items()) config.Set(key, value.is_string() ? value.get<std::string>() : value.dump(), Origin::kRequest);
+    for (const auto &[key, value] : settings.items())
+        config.Set(key, value.is_string() ? value.get<std::string>() : value.dump(), Origin::kRequest);
     Json caller = request.value("caller", Json::object());
-    auto text = [&](const char *member) { return caller.contains(member) && caller[member].is_string() ? caller[member].get<std::string>() : std::string(); };
-    Engine engine(std::move(config), {text("role"), text("session_user"), text("application_name"), text("client_addr")}, events, ticker);
+    auto text = [&](const char *member) {
+        return caller.contains(member) && caller[member].is_string() ? caller[member].get<std::string>()
+                                                                     : std::string();
+    };
+    Engine engine(std::move(config),
+                  {text("role"), text("session_user"), text("application_name"), text("client_addr")}, events, ticker);
     engine.begun = [&](const BackupId &id) { events.Send({{"event", "started"}, {"backup_id", id}}); };
     return verb->run(engine, Arguments(verb->flags, request.value("arguments", Json::object()), name));
 }

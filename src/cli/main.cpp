@@ -42,18 +42,25 @@ void AddFlags(CLI::App &app, const Verb &verb, Parsed &parsed) {
         std::string option = "--" + Dashed(flag.name);
         CLI::Option *added = nullptr;
         switch (flag.kind) {
-            case FlagKind::kBool: added = app.add_flag(option + ",!--no-" + Dashed(flag.name), parsed.bools[flag.name], flag.help); break;
-            case FlagKind::kNumber: added = app.add_option(option, parsed.numbers[flag.name], flag.help); break;
-            case FlagKind::kText:
-            case FlagKind::kList:
-            case FlagKind::kJson: added = app.add_option(flag.positional ? flag.name + "," + option : option, parsed.texts[flag.name], flag.help); break;
+        case FlagKind::kBool:
+            added = app.add_flag(option + ",!--no-" + Dashed(flag.name), parsed.bools[flag.name], flag.help);
+            break;
+        case FlagKind::kNumber: added = app.add_option(option, parsed.numbers[flag.name], flag.help); break;
+        case FlagKind::kText:
+        case FlagKind::kList:
+        case FlagKind::kJson:
+            added =
+                app.add_option(flag.positional ? flag.name + "," + option : option, parsed.texts[flag.name], flag.help);
+            break;
         }
         if (!flag.value_name.empty()) added->type_name(flag.value_name);
     }
     for (const Setting &setting : Settings()) {
         if (!(setting.used_by & kUsedByEngine)) continue;
         if (app.get_option_no_throw("--" + Dashed(setting.name))) continue;    // the verb's own flag of that name
-        app.add_option("--" + Dashed(setting.name), parsed.settings[setting.name], setting.summary)->type_name("VALUE")->group("Settings");
+        app.add_option("--" + Dashed(setting.name), parsed.settings[setting.name], setting.summary)
+            ->type_name("VALUE")
+            ->group("Settings");
     }
     app.add_flag("--json", parsed.json, "print the result as one JSON document on standard output");
     app.add_flag("--quiet", parsed.quiet, "no progress and no notes");
@@ -64,16 +71,16 @@ Json ArgumentsOf(const CLI::App &app, const Verb &verb, const Parsed &parsed) {
     for (const Flag &flag : verb.flags) {
         if (app.get_option("--" + Dashed(flag.name))->count() == 0) continue;
         switch (flag.kind) {
-            case FlagKind::kBool: values[flag.name] = parsed.bools.at(flag.name); break;
-            case FlagKind::kNumber: values[flag.name] = parsed.numbers.at(flag.name); break;
-            case FlagKind::kText:
-            case FlagKind::kList: values[flag.name] = parsed.texts.at(flag.name); break;
-            case FlagKind::kJson: {
-                const std::string &text = parsed.texts.at(flag.name);
-                Json json = Json::parse(text, nullptr, false);
-                values[flag.name] = json.is_structured() ? json : Json(text);
-                break;
-            }
+        case FlagKind::kBool: values[flag.name] = parsed.bools.at(flag.name); break;
+        case FlagKind::kNumber: values[flag.name] = parsed.numbers.at(flag.name); break;
+        case FlagKind::kText:
+        case FlagKind::kList: values[flag.name] = parsed.texts.at(flag.name); break;
+        case FlagKind::kJson: {
+            const std::string &text = parsed.texts.at(flag.name);
+            Json json = Json::parse(text, nullptr, false);
+            values[flag.name] = json.is_structured() ? json : Json(text);
+            break;
+        }
         }
     }
     return values;
@@ -81,8 +88,8 @@ Json ArgumentsOf(const CLI::App &app, const Verb &verb, const Parsed &parsed) {
 
 void PrintError(const Error &error, bool json) {
     if (json) {
-        Json out{{"state", "failed"}, {"code", CodeName(error.code)}, {"sqlstate", error.Sqlstate()}, {"message", error.message},
-                 {"detail", error.detail}, {"hint", error.hint}};
+        Json out{{"state", "failed"},        {"code", CodeName(error.code)}, {"sqlstate", error.Sqlstate()},
+                 {"message", error.message}, {"detail", error.detail},       {"hint", error.hint}};
         std::cout << out.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     }
     std::cerr << "pg_ark: error: " << error.message << '\n';
@@ -107,9 +114,12 @@ int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
         if (parsed.json) {
             std::cout << result.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
         } else {
-            for (const Json &warning : result.value("warnings", Json::array())) std::cerr << "warning: " << TextOf(warning) << '\n';
-            if (verb.print) verb.print(result, std::cout);
-            else std::cout << TextOf(result["message"]) << '\n';
+            for (const Json &warning : result.value("warnings", Json::array()))
+                std::cerr << "warning: " << TextOf(warning) << '\n';
+            if (verb.print)
+                verb.print(result, std::cout);
+            else
+                std::cout << TextOf(result["message"]) << '\n';
         }
         std::cout.flush();
         if (result.contains("ok") && result["ok"] == false) return 1;
@@ -133,9 +143,10 @@ int Main(int argc, char **argv) {
     for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 
-    CLI::App app{"pg_ark: backups of PostgreSQL in S3 or a directory: take, list, verify, restore.\n"
-                 "Settings come from flags, from ARK_* in the environment, or from the server (ark.*) for jobs that SQL starts.",
-                 "pg_ark"};
+    CLI::App app{
+        "pg_ark: backups of PostgreSQL in S3 or a directory: take, list, verify, restore.\n"
+        "Settings come from flags, from ARK_* in the environment, or from the server (ark.*) for jobs that SQL starts.",
+        "pg_ark"};
     app.require_subcommand(1);
     app.set_version_flag("--version", fmt::format("pg_ark {} (repository format {})", ARK_VERSION, kFormatVersion));
     app.get_formatter()->column_width(34);
@@ -148,7 +159,9 @@ int Main(int argc, char **argv) {
     }
     app.add_subcommand("job", "run one request of the server (docs/engine-protocol.md)")->group("");
     std::string topic;
-    app.add_subcommand("reference", "print a page of the reference")->group("")->add_option("topic", topic, "settings or commands");
+    app.add_subcommand("reference", "print a page of the reference")
+        ->group("")
+        ->add_option("topic", topic, "settings or commands");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError &error) {

@@ -46,12 +46,17 @@ public:
         double rate = seconds > 0.5 ? static_cast<double>(progress.done_bytes - first_bytes_) / seconds : 0;
         std::string line = fmt::format("{:<8} {}", progress.phase, HumanBytes(progress.done_bytes));
         if (progress.total_bytes > 0) {
-            double share = std::min(1.0, static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes));
+            double share =
+                std::min(1.0, static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes));
             auto filled = static_cast<std::size_t>(share * 24);
-            line = fmt::format("{:<8} [{:#<{}}{:.<{}}] {:3.0f} %  {}", progress.phase, "", filled, "", 24 - filled, share * 100, HumanBytes(progress.done_bytes));
+            line = fmt::format("{:<8} [{:#<{}}{:.<{}}] {:3.0f} %  {}", progress.phase, "", filled, "", 24 - filled,
+                               share * 100, HumanBytes(progress.done_bytes));
             if (rate > 0 && share < 1)
-                line += fmt::format("  about {} left", HumanDuration(Duration(static_cast<std::int64_t>(
-                                        static_cast<double>(progress.total_bytes - std::min(progress.total_bytes, progress.done_bytes)) / rate * 1e6))));
+                line += fmt::format("  about {} left",
+                                    HumanDuration(Duration(static_cast<std::int64_t>(
+                                        static_cast<double>(progress.total_bytes -
+                                                            std::min(progress.total_bytes, progress.done_bytes)) /
+                                        rate * 1e6))));
         }
         if (rate > 0) line += fmt::format("  {}/s", HumanBytes(static_cast<std::uint64_t>(rate)));
         if (!progress.current.empty()) line += "  " + progress.current.substr(0, 40);
@@ -69,7 +74,8 @@ private:
         if (skip) return;
         std::scoped_lock lock(mutex_);
         Clear();
-        std::fprintf(stderr, "%.*s%.*s\n", static_cast<int>(prefix.size()), prefix.data(), static_cast<int>(message.size()), message.data());
+        std::fprintf(stderr, "%.*s%.*s\n", static_cast<int>(prefix.size()), prefix.data(),
+                     static_cast<int>(message.size()), message.data());
     }
 
     bool quiet_, terminal_;
@@ -131,7 +137,8 @@ std::string TextOf(const Json &value) {
 }
 
 std::string BytesOf(const Json &value) {
-    return value.is_number_unsigned() || value.is_number_integer() ? HumanBytes(value.get<std::uint64_t>()) : std::string();
+    return value.is_number_unsigned() || value.is_number_integer() ? HumanBytes(value.get<std::uint64_t>())
+                                                                   : std::string();
 }
 
 std::unique_ptr<Log> MakeTerminalLog(bool quiet) { return std::make_unique<TerminalLog>(quiet); }

@@ -10,7 +10,8 @@ namespace ark::cli {
 namespace {
 
 void PrintCommands() {
-    std::cout << "# Commands\n\nPrinted by `pg_ark reference commands`. Every command takes the settings of [settings.md](settings.md) as flags, `--json` and `--quiet`.\n"
+    std::cout << "# Commands\n\nPrinted by `pg_ark reference commands`. Every command takes the settings of "
+                 "[settings.md](settings.md) as flags, `--json` and `--quiet`.\n"
                  "Exit statuses are in [errors.md](errors.md).\n";
     for (const Verb &verb : Verbs()) {
         std::cout << "\n## pg_ark " << verb.name << "\n\n" << verb.summary << ".\n";
@@ -20,8 +21,8 @@ void PrintCommands() {
         for (const Flag &flag : verb.flags) {
             std::string dashed = flag.name;
             std::replace(dashed.begin(), dashed.end(), '_', '-');
-            std::cout << "| `" << (flag.positional ? "[--" + dashed + "]" : "--" + dashed) << (flag.value_name.empty() ? "" : " " + flag.value_name) << "` | " << flag.help
-                      << " |\n";
+            std::cout << "| `" << (flag.positional ? "[--" + dashed + "]" : "--" + dashed)
+                      << (flag.value_name.empty() ? "" : " " + flag.value_name) << "` | " << flag.help << " |\n";
         }
     }
 }
@@ -29,10 +30,13 @@ void PrintCommands() {
 }    // namespace
 
 int PrintReference(const std::string &topic) {
-    if (topic == "settings") std::cout << SettingsMarkdown();
-    else if (topic == "commands") PrintCommands();
+    if (topic == "settings")
+        std::cout << SettingsMarkdown();
+    else if (topic == "commands")
+        PrintCommands();
     else {
-        std::cerr << "pg_ark: error: there is no page \"" << topic << "\"\nhint: The pages are settings and commands.\n";
+        std::cerr << "pg_ark: error: there is no page \"" << topic
+                  << "\"\nhint: The pages are settings and commands.\n";
         return 2;
     }
     return 0;

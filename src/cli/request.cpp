@@ -10,7 +10,8 @@ std::vector<Entity> EntitiesOf(const Arguments &arguments, std::string_view name
     const Json &value = arguments.Raw(name);
     if (value.is_null()) return {};
     if (value.is_string()) return ParseEntities(value.get<std::string>());
-    if (!value.is_array()) throw Error(Code::kInvalidArgument, fmt::format("argument \"{}\" must be a list of entities", name));
+    if (!value.is_array())
+        throw Error(Code::kInvalidArgument, fmt::format("argument \"{}\" must be a list of entities", name));
     std::vector<Entity> out;
     for (const Json &item : value) {
         if (item.is_string()) {
@@ -64,15 +65,16 @@ Json ResultOfBackup(Engine &engine, const std::shared_ptr<Repository> &repositor
     result["finished_at"] = backup["finished_at"];
     result["bytes_read"] = taken.plain_bytes;
     result["bytes_stored"] = taken.new_bytes;
-    result["message"] = fmt::format("{} tables, {} rows, {} read, {} stored, {} reused", taken.tables, taken.rows, HumanBytes(taken.plain_bytes),
-                                    HumanBytes(taken.new_bytes), HumanBytes(taken.reused_bytes));
+    result["message"] =
+        fmt::format("{} tables, {} rows, {} read, {} stored, {} reused", taken.tables, taken.rows,
+                    HumanBytes(taken.plain_bytes), HumanBytes(taken.new_bytes), HumanBytes(taken.reused_bytes));
     result["warnings"] = taken.warnings;
     result["backup"] = std::move(backup);
     return result;
 }
 
-void AddContents(Json &result, const std::shared_ptr<Repository> &repository, const std::shared_ptr<KeyRing> &keys, const BackupId &id,
-                 std::size_t limit) {
+void AddContents(Json &result, const std::shared_ptr<Repository> &repository, const std::shared_ptr<KeyRing> &keys,
+                 const BackupId &id, std::size_t limit) {
     Json contents = Json::array();
     bool truncated = false;
     BackupReader backup(repository, keys, id);
@@ -81,8 +83,13 @@ void AddContents(Json &result, const std::shared_ptr<Repository> &repository, co
             truncated = true;
             return;
         }
-        contents.push_back({{"schema", table.schema}, {"table", table.name}, {"kind", std::string(1, table.kind)}, {"rows", table.rows},
-                            {"bytes", table.bytes}, {"owner", table.owner}, {"key", table.key},
+        contents.push_back({{"schema", table.schema},
+                            {"table", table.name},
+                            {"kind", std::string(1, table.kind)},
+                            {"rows", table.rows},
+                            {"bytes", table.bytes},
+                            {"owner", table.owner},
+                            {"key", table.key},
                             {"filter", table.filter.empty() ? Json() : Json(table.filter)}});
     });
     result["contents"] = std::move(contents);

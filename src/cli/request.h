@@ -16,7 +16,7 @@ Json ResultOfBackup(Engine &engine, const std::shared_ptr<Repository> &repositor
 // The backup object of one id, read afresh from the store.
 Json BackupObject(Engine &engine, const std::shared_ptr<Repository> &repository, const BackupId &id);
 // `contents`: at most `limit` tables (0: all).
-void AddContents(Json &result, const std::shared_ptr<Repository> &repository, const std::shared_ptr<KeyRing> &keys, const BackupId &id,
-                 std::size_t limit = 10'000);
+void AddContents(Json &result, const std::shared_ptr<Repository> &repository, const std::shared_ptr<KeyRing> &keys,
+                 const BackupId &id, std::size_t limit = 10'000);
 
 }    // namespace ark::cli

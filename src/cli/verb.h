@@ -19,7 +19,7 @@ enum class FlagKind { kText, kBool, kNumber, kList, kJson };
 struct Flag {
     std::string name;
     FlagKind kind = FlagKind::kText;
-    std::string value_name;          // "NAME", "TIME", …: shown in --help
+    std::string value_name;    // "NAME", "TIME", …: shown in --help
     std::string help;
     bool positional = false;
 };

@@ -14,20 +14,25 @@ namespace {
 Json Run(Engine &engine, const Arguments &arguments) {
     std::string kind = arguments.Text("kind", arguments.Has("entities") ? "entities" : "logical");
     if (kind == "physical")
-        throw Error(Code::kUnsupported, "base backups are not part of this version", {}, "Use --kind logical for a consistent export of one database.");
+        throw Error(Code::kUnsupported, "base backups are not part of this version", {},
+                    "Use --kind logical for a consistent export of one database.");
     if (kind != "logical" && kind != "entities")
-        throw Error(Code::kInvalidArgument, fmt::format("there is no backup kind \"{}\"", kind), "The kinds are logical and entities.");
+        throw Error(Code::kInvalidArgument, fmt::format("there is no backup kind \"{}\"", kind),
+                    "The kinds are logical and entities.");
     if (kind == "entities" && !arguments.Has("entities"))
-        throw Error(Code::kInvalidArgument, "an entities backup needs the entities", {}, "Give --entities clients,jobs.");
+        throw Error(Code::kInvalidArgument, "an entities backup needs the entities", {},
+                    "Give --entities clients,jobs.");
     std::optional<TimePoint> hold_until = arguments.Time("hold_until");
 
     std::shared_ptr<Repository> repository = engine.OpenForWriting();
     ExportRequest request = MakeExportRequest(engine, arguments);
-    ExportResult taken = ExportDatabase(request, repository, engine.Keys(repository), engine.clock(), engine.random(), engine.ticker(),
-                                        engine.log(), engine.begun);
+    ExportResult taken = ExportDatabase(request, repository, engine.Keys(repository), engine.clock(), engine.random(),
+                                        engine.ticker(), engine.log(), engine.begun);
     if (hold_until)
         WriteEvent(*repository, engine.ClusterKey(repository),
-                   {.subject = taken.backup_id, .type = "hold", .body = {{"by", engine.Actor()}, {"reason", request.reason}, {"until", FormatTime(*hold_until)}}},
+                   {.subject = taken.backup_id,
+                    .type = "hold",
+                    .body = {{"by", engine.Actor()}, {"reason", request.reason}, {"until", FormatTime(*hold_until)}}},
                    engine.clock(), engine.random());
 
     Json result = ResultOfBackup(engine, repository, taken);
@@ -37,27 +42,31 @@ Json Run(Engine &engine, const Arguments &arguments) {
 
 void Print(const Json &result, std::ostream &out) {
     const Json &backup = result["backup"];
-    out << fmt::format("backup {} of database \"{}\": {} tables, {} rows, {} read, {} stored new\n", TextOf(backup["backup_id"]), TextOf(backup["database"]),
-                       TextOf(backup["tables"]), TextOf(backup["rows"]), BytesOf(backup["size_bytes"]), BytesOf(backup["new_bytes"]));
+    out << fmt::format("backup {} of database \"{}\": {} tables, {} rows, {} read, {} stored new\n",
+                       TextOf(backup["backup_id"]), TextOf(backup["database"]), TextOf(backup["tables"]),
+                       TextOf(backup["rows"]), BytesOf(backup["size_bytes"]), BytesOf(backup["new_bytes"]));
 }
 
 }    // namespace
 
 Verb BackupVerb() {
-    return {"backup",
-            "take a consistent logical backup of one database, or of chosen entities",
-            "Reads every table in one snapshot over several connections and stores what the newest backup of that database does not hold already.\n"
-            "The backup exists when this command says so, and not before. Example: pg_ark backup --database app --label \"before release\"",
-            {{"database", FlagKind::kText, "NAME", "database to back up (default: ark.database)", true},
-             {"source", FlagKind::kText, "NAME", "name of the server it comes from, as recorded (default: local)"},
-             {"kind", FlagKind::kText, "KIND", "logical (a database) or entities (chosen tables)"},
-             {"entities", FlagKind::kJson, "LIST", "tables or entities: clients,jobs"},
-             {"label", FlagKind::kText, "TEXT", "a name to find it by; restore points accept it"},
-             {"reason", FlagKind::kText, "TEXT", "why it was taken; kept with it"},
-             {"taken_by", FlagKind::kText, "NAME", "who took it (default: ark.actor or the user)"},
-             {"hold_until", FlagKind::kText, "TIME", "retention may not touch it before this time (2026-12-31T00:00:00Z)"}},
-            Run,
-            Print};
+    return {
+        "backup",
+        "take a consistent logical backup of one database, or of chosen entities",
+        "Reads every table in one snapshot over several connections and stores what the newest backup of that database "
+        "does not hold already.\n"
+        "The backup exists when this command says so, and not before. Example: pg_ark backup --database app --label "
+        "\"before release\"",
+        {{"database", FlagKind::kText, "NAME", "database to back up (default: ark.database)", true},
+         {"source", FlagKind::kText, "NAME", "name of the server it comes from, as recorded (default: local)"},
+         {"kind", FlagKind::kText, "KIND", "logical (a database) or entities (chosen tables)"},
+         {"entities", FlagKind::kJson, "LIST", "tables or entities: clients,jobs"},
+         {"label", FlagKind::kText, "TEXT", "a name to find it by; restore points accept it"},
+         {"reason", FlagKind::kText, "TEXT", "why it was taken; kept with it"},
+         {"taken_by", FlagKind::kText, "NAME", "who took it (default: ark.actor or the user)"},
+         {"hold_until", FlagKind::kText, "TIME", "retention may not touch it before this time (2026-12-31T00:00:00Z)"}},
+        Run,
+        Print};
 }
 
 }    // namespace ark::cli

@@ -14,7 +14,8 @@ namespace {
 Json Run(Engine &engine, const Arguments &arguments) {
     std::string what = arguments.Text("what");
     if (what.empty())
-        throw Error(Code::kInvalidArgument, "what shall be shown?", {}, "Name a table (clients, public.clients), toc, or a path such as globals/roles.");
+        throw Error(Code::kInvalidArgument, "what shall be shown?", {},
+                    "Name a table (clients, public.clients), toc, or a path such as globals/roles.");
     std::shared_ptr<Repository> repository = engine.OpenForReading();
     BackupSummary backup = engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database"));
     BackupReader reader(repository, engine.Keys(repository), backup.manifest.clear.backup);
@@ -33,12 +34,18 @@ Json Run(Engine &engine, const Arguments &arguments) {
         for (const Entity &entity : ParseEntities(what))
             for (const EntityTable &wanted : entity.tables)
                 reader.Tables([&](const BackupTable &table) {
-                    if (table.name == wanted.table && (wanted.schema.empty() || wanted.schema == table.schema)) found.push_back(table);
+                    if (table.name == wanted.table && (wanted.schema.empty() || wanted.schema == table.schema))
+                        found.push_back(table);
                 });
-        if (found.empty()) throw Error(Code::kNotFound, fmt::format("the backup has no table \"{}\"", what), {}, "pg_ark list --contents BACKUP shows its tables.");
+        if (found.empty())
+            throw Error(Code::kNotFound, fmt::format("the backup has no table \"{}\"", what), {},
+                        "pg_ark list --contents BACKUP shows its tables.");
         for (const BackupTable &table : found) reader.Rows(table, write);
     }
-    return {{"state", "done"}, {"backup_id", backup.manifest.clear.backup}, {"bytes_read", bytes}, {"message", fmt::format("{} bytes", bytes)}};
+    return {{"state", "done"},
+            {"backup_id", backup.manifest.clear.backup},
+            {"bytes_read", bytes},
+            {"message", fmt::format("{} bytes", bytes)}};
 }
 
 }    // namespace

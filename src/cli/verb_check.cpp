@@ -27,7 +27,11 @@ public:
         }
     }
     void Add(const std::string &name, bool ok, const std::string &detail, const std::string &hint) {
-        rows.push_back({{"store", store_}, {"check", name}, {"ok", ok}, {"detail", detail}, {"hint", hint.empty() ? Json() : Json(hint)}});
+        rows.push_back({{"store", store_},
+                        {"check", name},
+                        {"ok", ok},
+                        {"detail", detail},
+                        {"hint", hint.empty() ? Json() : Json(hint)}});
         failed += ok ? 0 : 1;
     }
 
@@ -53,12 +57,15 @@ void CheckStore(Engine &engine, Checks &checks) {
         return;
     checks.Run("read back", [&] {
         std::optional<Bytes> back = ReadObject(*store, name);
-        if (!back || AsText(*back) != content) throw Error(Code::kCorrupt, "the store returned other bytes than were written", {}, "Do not trust this store.");
+        if (!back || AsText(*back) != content)
+            throw Error(Code::kCorrupt, "the store returned other bytes than were written", {},
+                        "Do not trust this store.");
         return std::string("the same bytes came back");
     });
     checks.Run("conditional creation", [&] {
         if (!store->Probe().conditional_create)
-            throw Error(Code::kUnsupported, "the store ignores If-None-Match", {}, "It is treated as single-writer: let one server alone write to it, and take over by hand.");
+            throw Error(Code::kUnsupported, "the store ignores If-None-Match", {},
+                        "It is treated as single-writer: let one server alone write to it, and take over by hand.");
         try {
             MemorySource other(std::string_view("other"));
             store->Put(name, other, PutMode::kCreate);
@@ -66,7 +73,8 @@ void CheckStore(Engine &engine, Checks &checks) {
             if (error.code == Code::kAlreadyExists) return std::string("a taken name is refused");
             throw;
         }
-        throw Error(Code::kUnsupported, "a taken name was written over", {}, "It is treated as single-writer: let one server alone write to it, and take over by hand.");
+        throw Error(Code::kUnsupported, "a taken name was written over", {},
+                    "It is treated as single-writer: let one server alone write to it, and take over by hand.");
     });
     checks.Run("delete", [&] {
         store->Remove({name});
@@ -80,7 +88,9 @@ void CheckStore(Engine &engine, Checks &checks) {
         store->Remove({probe});
         if (!info) throw Error(Code::kCorrupt, "an object that was just written is not there");
         Duration apart = std::chrono::abs(info->modified - engine.clock().Now());
-        if (apart > std::chrono::minutes(5)) throw Error(Code::kConflict, fmt::format("the store's clock and ours are {} apart", HumanDuration(apart)), {}, "Set the clocks: S3 refuses requests signed 15 minutes off.");
+        if (apart > std::chrono::minutes(5))
+            throw Error(Code::kConflict, fmt::format("the store's clock and ours are {} apart", HumanDuration(apart)),
+                        {}, "Set the clocks: S3 refuses requests signed 15 minutes off.");
         return fmt::format("{} apart", HumanDuration(apart));
     });
 }
@@ -88,18 +98,21 @@ void CheckStore(Engine &engine, Checks &checks) {
 void CheckServer(Engine &engine, Checks &checks) {
     if (!checks.Run("server", [&] {
             const ServerIdentity &server = engine.Server();
-            return fmt::format("PostgreSQL {}, system identifier {}", server.version_num / 10000, server.system_identifier);
+            return fmt::format("PostgreSQL {}, system identifier {}", server.version_num / 10000,
+                               server.system_identifier);
         }))
         return;
     checks.Run("rights", [&] {
         std::unique_ptr<Connection> connection = engine.Connect();
         std::vector<std::string> missing = MissingRights(*connection);
-        if (missing.empty()) return fmt::format("role \"{}\" can read every database it connects to", connection->user());
+        if (missing.empty())
+            return fmt::format("role \"{}\" can read every database it connects to", connection->user());
         std::string all;
         for (const std::string &statement : missing) all += (all.empty() ? "" : " ") + statement;
         throw Error(Code::kPermissionDenied, fmt::format("role \"{}\" lacks rights", connection->user()), {}, all);
     });
-    checks.Run("pg_dump", [&] { return DescribePgDump(engine.config().Text("pg_bindir"), engine.Server().version_num); });
+    checks.Run("pg_dump",
+               [&] { return DescribePgDump(engine.config().Text("pg_bindir"), engine.Server().version_num); });
     checks.Run("right to write", [&] {
         std::shared_ptr<Repository> repository = engine.OpenForWriting();
         return fmt::format("{} (epoch {})", repository->cluster().Path(), repository->epoch());
@@ -108,13 +121,15 @@ void CheckServer(Engine &engine, Checks &checks) {
 
 void CheckKey(Engine &engine, Checks &checks) {
     if (engine.config().Text("encryption_key").empty()) {
-        checks.Add("encryption", true, "off: no encryption key is set; who can read the store can read the data", "Set ark.encryption_key before the first backup if that matters.");
+        checks.Add("encryption", true, "off: no encryption key is set; who can read the store can read the data",
+                   "Set ark.encryption_key before the first backup if that matters.");
         return;
     }
     checks.Run("encryption", [&] {
         std::shared_ptr<Repository> repository = engine.OpenForReading();
         engine.Keys(repository)->Wraps();
-        if (!engine.Keys(repository)->Wraps().empty()) engine.Keys(repository)->Newest("cluster", false, engine.random());
+        if (!engine.Keys(repository)->Wraps().empty())
+            engine.Keys(repository)->Newest("cluster", false, engine.random());
         return fmt::format("key {} opens this cluster's path", KeyFingerprint(*engine.ConfiguredKey()));
     });
 }
@@ -125,13 +140,17 @@ Json Run(Engine &engine, const Arguments &arguments) {
     CheckStore(engine, checks);
     CheckServer(engine, checks);
     CheckKey(engine, checks);
-    return {{"state", "done"}, {"ok", checks.failed == 0}, {"checks", checks.rows},
-            {"message", checks.failed == 0 ? std::string("everything that was checked holds") : fmt::format("{} of {} checks failed", checks.failed, checks.rows.size())}};
+    return {{"state", "done"},
+            {"ok", checks.failed == 0},
+            {"checks", checks.rows},
+            {"message", checks.failed == 0 ? std::string("everything that was checked holds")
+                                           : fmt::format("{} of {} checks failed", checks.failed, checks.rows.size())}};
 }
 
 void Print(const Json &result, std::ostream &out) {
     TextTable table({"store", "check", "ok", "detail"});
-    for (const Json &check : result["checks"]) table.Row({TextOf(check["store"]), TextOf(check["check"]), TextOf(check["ok"]), TextOf(check["detail"])});
+    for (const Json &check : result["checks"])
+        table.Row({TextOf(check["store"]), TextOf(check["check"]), TextOf(check["ok"]), TextOf(check["detail"])});
     table.Print(out, "");
     for (const Json &check : result["checks"])
         if (!check["hint"].is_null()) out << TextOf(check["check"]) << ": " << TextOf(check["hint"]) << '\n';
@@ -143,7 +162,8 @@ void Print(const Json &result, std::ostream &out) {
 Verb CheckVerb() {
     return {"check",
             "try everything that a backup needs: store, server, rights, pg_dump, key",
-            "Writes and removes small objects under .probe/. Prints what is missing and the statement or setting that cures it.",
+            "Writes and removes small objects under .probe/. Prints what is missing and the statement or setting that "
+            "cures it.",
             {{"store", FlagKind::kText, "NAME", "name of the store to check (default: the first)"}},
             Run,
             Print};

@@ -12,15 +12,18 @@ namespace ark::cli {
 namespace {
 
 // The policy given, else the newest that was ever given: it is an event, because a restored database must not forget it.
-std::optional<Policy> PolicyOf(Engine &engine, const std::shared_ptr<Repository> &repository, const Json &given, bool dry_run) {
+std::optional<Policy> PolicyOf(Engine &engine, const std::shared_ptr<Repository> &repository, const Json &given,
+                               bool dry_run) {
     std::vector<Event> events = ReadEvents(*repository, "cluster", engine.Keys(repository).get());
     Json kept;
     for (const Event &event : events)
-        if (event.type == "policy" && event.body.is_object() && event.body.contains("policy")) kept = event.body["policy"];
+        if (event.type == "policy" && event.body.is_object() && event.body.contains("policy"))
+            kept = event.body["policy"];
     if (given.is_null()) return kept.is_null() ? std::nullopt : std::optional(ParsePolicy(nlohmann::json(kept)));
     Policy policy = ParsePolicy(nlohmann::json(given));
     if (!dry_run && kept != given)
-        WriteEvent(*repository, engine.ClusterKey(repository), {.subject = "cluster", .type = "policy", .body = {{"by", engine.Actor()}, {"policy", given}}},
+        WriteEvent(*repository, engine.ClusterKey(repository),
+                   {.subject = "cluster", .type = "policy", .body = {{"by", engine.Actor()}, {"policy", given}}},
                    engine.clock(), engine.random());
     return policy;
 }
@@ -51,31 +54,44 @@ Json Run(Engine &engine, const Arguments &arguments) {
     std::vector<BackupInfo> backups;
     for (const BackupSummary &backup : ListBackups(*repository, engine.Keys(repository).get(), now)) {
         if (!backup.error.empty() || !backup.manifest.readable())
-            throw Error(Code::kCorrupt, fmt::format("backup {} cannot be read, so nothing expires", backup.manifest.clear.backup), backup.error,
+            throw Error(Code::kCorrupt,
+                        fmt::format("backup {} cannot be read, so nothing expires", backup.manifest.clear.backup),
+                        backup.error,
                         "Verify it, or give the key; retention must know every backup before it ends one.");
         backups.push_back(ForRetention(backup));
     }
     Json result{{"state", "done"}, {"dry_run", dry_run}, {"verdicts", Json::array()}, {"ended", Json::array()}};
     if (policy)
         for (const Verdict &verdict : Apply(*policy, backups, now)) {
-            result["verdicts"].push_back({{"backup_id", verdict.id}, {"keep", verdict.keep}, {"reason", verdict.reason}});
+            result["verdicts"].push_back(
+                {{"backup_id", verdict.id}, {"keep", verdict.keep}, {"reason", verdict.reason}});
             if (verdict.keep || dry_run) continue;
             engine.ticker().Check();
-            if (EndBackup(*repository, verdict.id, verdict.reason, arguments.Text("by", engine.Actor()), engine.clock())) result["ended"].push_back(verdict.id);
+            if (EndBackup(*repository, verdict.id, verdict.reason, arguments.Text("by", engine.Actor()),
+                          engine.clock()))
+                result["ended"].push_back(verdict.id);
         }
     std::uint64_t expired = 0;
     for (const Json &verdict : result["verdicts"])
         if (verdict["keep"] == false) expired++;
-    std::string message = policy ? fmt::format("{} of {} backups {}", expired, backups.size(), dry_run ? "would expire" : "expired") : "there is no policy: nothing expires";
+    std::string message =
+        policy ? fmt::format("{} of {} backups {}", expired, backups.size(), dry_run ? "would expire" : "expired")
+               : "there is no policy: nothing expires";
     if (arguments.Bool("sweep", true)) {
         SweepSettings settings;
         settings.dry_run = dry_run;
         if (arguments.Has("grace")) settings.grace = ParseDuration(arguments.Text("grace"), "grace");
         SweepResult swept = Sweep(*repository, settings, engine.clock(), engine.ticker(), engine.log());
-        result["sweep"] = {{"dead_packs", swept.dead_packs}, {"deleted_packs", swept.deleted_packs}, {"deleted_bytes", swept.deleted_bytes},
-                           {"deleted_backups", swept.deleted_backups}, {"fenced", swept.fenced}, {"uploads_aborted", swept.uploads_aborted},
+        result["sweep"] = {{"dead_packs", swept.dead_packs},
+                           {"deleted_packs", swept.deleted_packs},
+                           {"deleted_bytes", swept.deleted_bytes},
+                           {"deleted_backups", swept.deleted_backups},
+                           {"fenced", swept.fenced},
+                           {"uploads_aborted", swept.uploads_aborted},
                            {"kept_because", swept.kept_because}};
-        message += dry_run ? fmt::format("; {} packs are dead", swept.dead_packs) : fmt::format("; {} packs deleted, {} freed", swept.deleted_packs, HumanBytes(swept.deleted_bytes));
+        message +=
+            dry_run ? fmt::format("; {} packs are dead", swept.dead_packs)
+                    : fmt::format("; {} packs deleted, {} freed", swept.deleted_packs, HumanBytes(swept.deleted_bytes));
     }
     result["message"] = message;
     return result;
@@ -83,7 +99,8 @@ Json Run(Engine &engine, const Arguments &arguments) {
 
 void Print(const Json &result, std::ostream &out) {
     TextTable table({"backup", "keep", "reason"});
-    for (const Json &verdict : result["verdicts"]) table.Row({TextOf(verdict["backup_id"]), TextOf(verdict["keep"]), TextOf(verdict["reason"])});
+    for (const Json &verdict : result["verdicts"])
+        table.Row({TextOf(verdict["backup_id"]), TextOf(verdict["keep"]), TextOf(verdict["reason"])});
     if (!result["verdicts"].empty()) table.Print(out, "");
     if (result.contains("sweep"))
         for (const Json &reason : result["sweep"]["kept_because"]) out << TextOf(reason) << '\n';
@@ -95,9 +112,11 @@ void Print(const Json &result, std::ostream &out) {
 Verb ExpireVerb() {
     return {"expire",
             "end the backups that the policy no longer keeps, and free their space",
-            "Ends backups first, then sweeps: what is dead at two looks, a grace apart, is deleted. Held backups, the newest and the last verified one of each\n"
+            "Ends backups first, then sweeps: what is dead at two looks, a grace apart, is deleted. Held backups, the "
+            "newest and the last verified one of each\n"
             "database stay whatever the policy says. If anything in the store cannot be read, nothing is deleted.",
-            {{"policy", FlagKind::kJson, "JSON", "for example '{\"keep_within\":\"90 days\",\"keep_last\":3}' (default: the newest given before)"},
+            {{"policy", FlagKind::kJson, "JSON",
+              "for example '{\"keep_within\":\"90 days\",\"keep_last\":3}' (default: the newest given before)"},
              {"dry_run", FlagKind::kBool, "", "show what would go, with the reason for each backup"},
              {"sweep", FlagKind::kBool, "", "free space too (default: yes; --no-sweep)"},
              {"grace", FlagKind::kText, "TIME", "between the sweep's two looks (default: 5 min)"},

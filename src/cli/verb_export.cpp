@@ -3,11 +3,11 @@
 #include <cstdio>
 #include <ostream>
 
+#include "base/file.h"
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/request.h"
 #include "cli/verb.h"
-#include "base/file.h"
 #include "logical/readable.h"
 
 #include <fcntl.h>
@@ -34,7 +34,8 @@ public:
     std::uint64_t Commit() {
         if (!fd_) return bytes_;
         SyncFile(fd_.get(), beside_);
-        if (rename(beside_.c_str(), path_.c_str()) != 0) ThrowErrno(errno, fmt::format("could not rename \"{}\" to \"{}\"", beside_, path_));
+        if (rename(beside_.c_str(), path_.c_str()) != 0)
+            ThrowErrno(errno, fmt::format("could not rename \"{}\" to \"{}\"", beside_, path_));
         fd_.Reset();
         return bytes_;
     }
@@ -58,9 +59,13 @@ std::vector<BackupTable> TablesOf(BackupReader &reader, const std::vector<Entity
                 });
             }
             if (found.size() == before)
-                throw Error(Code::kNotFound, fmt::format("the backup has no table \"{}\"", wanted.table), {}, "pg_ark list --contents BACKUP shows its tables.");
+                throw Error(Code::kNotFound, fmt::format("the backup has no table \"{}\"", wanted.table), {},
+                            "pg_ark list --contents BACKUP shows its tables.");
             if (found.size() > before + 1)
-                throw Error(Code::kInvalidArgument, fmt::format("\"{}\" is the name of {} tables in the backup", wanted.table, found.size() - before), {}, "Name the schema too.");
+                throw Error(
+                    Code::kInvalidArgument,
+                    fmt::format("\"{}\" is the name of {} tables in the backup", wanted.table, found.size() - before),
+                    {}, "Name the schema too.");
         }
     return found;
 }
@@ -72,21 +77,28 @@ Json ToStore(Engine &engine, const Arguments &arguments, BackupReader &reader) {
     request.layout = arguments.Text("layout");
     request.pg_bindir = engine.config().Text("pg_bindir");
     Json objects = Json::array();
-    for (const ReadableObject &object : WriteReadable(reader, *engine.Store(), request, engine.clock(), engine.ticker(), engine.log()))
-        objects.push_back({{"entity", object.entity}, {"key", object.key}, {"bytes", object.bytes}, {"rows", object.rows}});
+    for (const ReadableObject &object :
+         WriteReadable(reader, *engine.Store(), request, engine.clock(), engine.ticker(), engine.log()))
+        objects.push_back(
+            {{"entity", object.entity}, {"key", object.key}, {"bytes", object.bytes}, {"rows", object.rows}});
     return objects;
 }
 
 Json ToFiles(Engine &engine, const Arguments &arguments, BackupReader &reader) {
     std::string output = arguments.Text("output");
-    if (output.empty()) throw Error(Code::kInvalidArgument, "where shall the export go?", {}, "Give --output PATH (\"-\" for standard output), or --to-store.");
+    if (output.empty())
+        throw Error(Code::kInvalidArgument, "where shall the export go?", {},
+                    "Give --output PATH (\"-\" for standard output), or --to-store.");
     std::vector<Entity> entities = EntitiesOf(arguments, "entities");
     std::string format = arguments.Text("format", "directory");
     Json objects = Json::array();
     if (format == "directory") {
-        if (!entities.empty()) throw Error(Code::kUnsupported, "a directory archive holds the whole database", {}, "Leave out --entities, and choose tables with pg_restore -t; or use --format csv.");
-        ArchiveResult archive = ExportDirectoryArchive(reader, output, static_cast<int>(arguments.Number("gzip", 0)),
-                                                       static_cast<int>(engine.config().Int("jobs")), engine.ticker(), engine.log());
+        if (!entities.empty())
+            throw Error(Code::kUnsupported, "a directory archive holds the whole database", {},
+                        "Leave out --entities, and choose tables with pg_restore -t; or use --format csv.");
+        ArchiveResult archive =
+            ExportDirectoryArchive(reader, output, static_cast<int>(arguments.Number("gzip", 0)),
+                                   static_cast<int>(engine.config().Int("jobs")), engine.ticker(), engine.log());
         objects.push_back({{"entity", Json()}, {"key", output}, {"bytes", archive.bytes}, {"rows", archive.rows}});
         return objects;
     }
@@ -94,12 +106,16 @@ Json ToFiles(Engine &engine, const Arguments &arguments, BackupReader &reader) {
     OutputFile file(output);
     std::uint64_t rows = 0;
     if (entities.empty()) {
-        if (text != TextFormat::kSql) throw Error(Code::kInvalidArgument, fmt::format("format {} needs --entities with one table", format), {}, "A whole database can be exported as directory or sql.");
-        ExportSql(reader, engine.config().Text("pg_bindir"), engine.ticker(), engine.log(), [&](std::string_view part) { file.Write(part); });
+        if (text != TextFormat::kSql)
+            throw Error(Code::kInvalidArgument, fmt::format("format {} needs --entities with one table", format), {},
+                        "A whole database can be exported as directory or sql.");
+        ExportSql(reader, engine.config().Text("pg_bindir"), engine.ticker(), engine.log(),
+                  [&](std::string_view part) { file.Write(part); });
     } else {
         std::vector<BackupTable> tables = TablesOf(reader, entities);
         if (tables.size() > 1 && text != TextFormat::kSql)
-            throw Error(Code::kInvalidArgument, fmt::format("a {} file holds one table, not {}", format, tables.size()), {}, "Export them one by one, or --to-store for one object each.");
+            throw Error(Code::kInvalidArgument, fmt::format("a {} file holds one table, not {}", format, tables.size()),
+                        {}, "Export them one by one, or --to-store for one object each.");
         for (const BackupTable &table : tables) {
             ExportTable(reader, table, text, [&](std::string_view part) { file.Write(part); });
             rows += table.rows;
@@ -116,8 +132,9 @@ Json Run(Engine &engine, const Arguments &arguments) {
     BackupId id;
     if (arguments.Bool("now")) {
         repository = engine.OpenForWriting();
-        ExportResult taken = ExportDatabase(MakeExportRequest(engine, arguments), repository, engine.Keys(repository), engine.clock(), engine.random(),
-                                            engine.ticker(), engine.log(), engine.begun);
+        ExportResult taken =
+            ExportDatabase(MakeExportRequest(engine, arguments), repository, engine.Keys(repository), engine.clock(),
+                           engine.random(), engine.ticker(), engine.log(), engine.begun);
         id = taken.backup_id;
         result = ResultOfBackup(engine, repository, taken);
     } else {
@@ -126,13 +143,16 @@ Json Run(Engine &engine, const Arguments &arguments) {
         result = {{"state", "done"}, {"backup_id", id}, {"started_at", FormatTime(started, true)}};
     }
     BackupReader reader(repository, engine.Keys(repository), id);
-    Json objects = arguments.Bool("to_store") || arguments.Has("layout") ? ToStore(engine, arguments, reader) : ToFiles(engine, arguments, reader);
+    Json objects = arguments.Bool("to_store") || arguments.Has("layout") ? ToStore(engine, arguments, reader)
+                                                                         : ToFiles(engine, arguments, reader);
     std::uint64_t bytes = 0;
     for (const Json &object : objects) bytes += object["bytes"].get<std::uint64_t>();
     result["database"] = reader.manifest().body.value("database", "");
     result["finished_at"] = FormatTime(engine.clock().Now(), true);
     result["bytes_stored"] = bytes;
-    result["message"] = fmt::format("{} of backup {} written: {}", objects.size() == 1 ? "one export" : fmt::format("{} exports", objects.size()), id, HumanBytes(bytes));
+    result["message"] = fmt::format("{} of backup {} written: {}",
+                                    objects.size() == 1 ? "one export" : fmt::format("{} exports", objects.size()), id,
+                                    HumanBytes(bytes));
     result["objects"] = std::move(objects);
     return result;
 }
@@ -152,7 +172,8 @@ void Print(const Json &result, std::ostream &out) {
 Verb ExportVerb() {
     return {"export",
             "write a logical backup in a form that stock tools read",
-            "directory is a pg_dump directory archive for pg_restore; sql, csv, json (one array) and jsonl (a line a row) are text.\n"
+            "directory is a pg_dump directory archive for pg_restore; sql, csv, json (one array) and jsonl (a line a "
+            "row) are text.\n"
             "Examples: pg_ark export --database app --output app.dir && pg_restore -d new -j2 app.dir\n"
             "          pg_ark export --database app --entities clients --format csv --output clients.csv",
             {{"restore_point", FlagKind::kText, "POINT", "a backup id, a label, or latest (default)"},

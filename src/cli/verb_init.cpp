@@ -8,7 +8,10 @@ namespace {
 
 Json Run(Engine &engine, const Arguments &) {
     std::shared_ptr<Repository> repository = engine.OpenForWriting();
-    Json result{{"state", "done"}, {"cluster", repository->cluster().Path()}, {"repository", repository->id()}, {"encrypted", repository->encrypted()}};
+    Json result{{"state", "done"},
+                {"cluster", repository->cluster().Path()},
+                {"repository", repository->id()},
+                {"encrypted", repository->encrypted()}};
     std::string message = fmt::format("{} is ready in {}, {}", repository->cluster().Path(), engine.Store()->Describe(),
                                       repository->encrypted() ? "encrypted" : "not encrypted");
     if (repository->encrypted()) {
@@ -16,7 +19,9 @@ Json Run(Engine &engine, const Arguments &) {
         std::string fingerprint = KeyFingerprint(*engine.ConfiguredKey());
         result["key"] = fingerprint;
         message += fmt::format(" with key {}", fingerprint);
-        result["warnings"] = Json::array({"keep a copy of the key outside this machine, then say so: pg_ark key confirm --fingerprint " + fingerprint});
+        result["warnings"] =
+            Json::array({"keep a copy of the key outside this machine, then say so: pg_ark key confirm --fingerprint " +
+                         fingerprint});
     }
     result["message"] = message;
     return result;
@@ -27,7 +32,8 @@ Json Run(Engine &engine, const Arguments &) {
 Verb InitVerb() {
     return {"init",
             "prepare the store for this cluster (the first backup does it too)",
-            "Creates the cluster's path, takes the right to write, and makes the first domain key if a key is configured. Whether a path is encrypted\n"
+            "Creates the cluster's path, takes the right to write, and makes the first domain key if a key is "
+            "configured. Whether a path is encrypted\n"
             "is decided here and never changes. Safe to repeat.",
             {},
             Run,

@@ -10,8 +10,14 @@ namespace ark::cli {
 namespace {
 
 Json WriterToJson(const Writer &writer) {
-    return {{"epoch", writer.epoch}, {"incarnation", writer.incarnation}, {"system_identifier", writer.system_identifier}, {"timeline", writer.timeline},
-            {"host", writer.host}, {"at", FormatTime(writer.at)}, {"reason", writer.reason}, {"source", writer.fingerprint.source}};
+    return {{"epoch", writer.epoch},
+            {"incarnation", writer.incarnation},
+            {"system_identifier", writer.system_identifier},
+            {"timeline", writer.timeline},
+            {"host", writer.host},
+            {"at", FormatTime(writer.at)},
+            {"reason", writer.reason},
+            {"source", writer.fingerprint.source}};
 }
 
 Json Run(Engine &engine, const Arguments &arguments) {
@@ -19,15 +25,26 @@ Json Run(Engine &engine, const Arguments &arguments) {
     std::shared_ptr<Repository> repository = engine.OpenForReading();
     if (action == "show") {
         std::optional<Writer> writer = NewestWriter(*repository);
-        return {{"state", "done"}, {"cluster", repository->cluster().Path()}, {"writer", writer ? WriterToJson(*writer) : Json()},
-                {"message", writer ? fmt::format("{} is written by \"{}\" since {} (epoch {})", repository->cluster().Path(), writer->host, FormatTime(writer->at), writer->epoch)
-                                   : fmt::format("nobody has written to {} yet", repository->cluster().Path())}};
+        return {{"state", "done"},
+                {"cluster", repository->cluster().Path()},
+                {"writer", writer ? WriterToJson(*writer) : Json()},
+                {"message",
+                 writer ? fmt::format("{} is written by \"{}\" since {} (epoch {})", repository->cluster().Path(),
+                                      writer->host, FormatTime(writer->at), writer->epoch)
+                        : fmt::format("nobody has written to {} yet", repository->cluster().Path())}};
     }
-    if (action != "take") throw Error(Code::kInvalidArgument, fmt::format("there is no action \"{}\"", action), "The actions are show and take.");
+    if (action != "take")
+        throw Error(Code::kInvalidArgument, fmt::format("there is no action \"{}\"", action),
+                    "The actions are show and take.");
     if (!arguments.Has("reason"))
-        throw Error(Code::kInvalidArgument, "taking over needs a reason", "The former owner will write nothing more to this path.", "Give --reason \"the old server is gone\".");
-    Writer taken = TakeOver(*repository, engine.SelfAsWriter(), arguments.Text("reason"), engine.clock(), engine.random());
-    return {{"state", "done"}, {"cluster", repository->cluster().Path()}, {"writer", WriterToJson(taken)},
+        throw Error(Code::kInvalidArgument, "taking over needs a reason",
+                    "The former owner will write nothing more to this path.",
+                    "Give --reason \"the old server is gone\".");
+    Writer taken =
+        TakeOver(*repository, engine.SelfAsWriter(), arguments.Text("reason"), engine.clock(), engine.random());
+    return {{"state", "done"},
+            {"cluster", repository->cluster().Path()},
+            {"writer", WriterToJson(taken)},
             {"message", fmt::format("this server now owns {} (epoch {})", repository->cluster().Path(), taken.epoch)}};
 }
 
@@ -36,8 +53,10 @@ Json Run(Engine &engine, const Arguments &arguments) {
 Verb LeaseVerb() {
     return {"lease",
             "show or take the right to write to a cluster's path in the store",
-            "A clone, a moved data directory or a rolled-back snapshot writes nothing until somebody says that it is now the one: pg_ark lease take --reason \"…\".",
-            {{"action", FlagKind::kText, "ACTION", "show (default) or take", true}, {"reason", FlagKind::kText, "TEXT", "why this server takes over"}},
+            "A clone, a moved data directory or a rolled-back snapshot writes nothing until somebody says that it is "
+            "now the one: pg_ark lease take --reason \"…\".",
+            {{"action", FlagKind::kText, "ACTION", "show (default) or take", true},
+             {"reason", FlagKind::kText, "TEXT", "why this server takes over"}},
             Run,
             nullptr};
 }

@@ -13,7 +13,8 @@ namespace {
 Json Run(Engine &engine, const Arguments &arguments) {
     engine.Store(arguments.Text("store"));
     std::shared_ptr<Repository> repository = engine.OpenForReading();
-    std::shared_ptr<KeyRing> keys = engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
+    std::shared_ptr<KeyRing> keys =
+        engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
     Json result{{"state", "done"}};
     if (arguments.Has("contents")) {
         BackupSummary backup = engine.Find(repository, arguments.Text("contents"));
@@ -24,7 +25,8 @@ Json Run(Engine &engine, const Arguments &arguments) {
     }
     std::string database = arguments.Text("database"), kind = arguments.Text("kind");
     Json backups = Json::array();
-    for (const BackupSummary &backup : ListBackups(*repository, keys.get(), engine.clock().Now(), arguments.Bool("with_ended"))) {
+    for (const BackupSummary &backup :
+         ListBackups(*repository, keys.get(), engine.clock().Now(), arguments.Bool("with_ended"))) {
         Json object = BackupToJson(backup, engine.StoreName(), repository->encrypted());
         if (!database.empty() && object["database"] != database) continue;
         if (!kind.empty() && object["kind"] != kind) continue;
@@ -40,14 +42,17 @@ void Print(const Json &result, std::ostream &out) {
     if (result.contains("contents")) {
         TextTable table({"table", "rows", "size", "key"});
         for (const Json &entry : result["contents"])
-            table.Row({TextOf(entry["schema"]) + "." + TextOf(entry["table"]), TextOf(entry["rows"]), BytesOf(entry["bytes"]), TextOf(entry["key"])});
+            table.Row({TextOf(entry["schema"]) + "." + TextOf(entry["table"]), TextOf(entry["rows"]),
+                       BytesOf(entry["bytes"]), TextOf(entry["key"])});
         table.Print(out, "the backup holds no table");
         return;
     }
-    TextTable table({"backup", "kind", "database", "finished", "size", "stored", "new", "label", "held", "verified", "restorable"});
+    TextTable table(
+        {"backup", "kind", "database", "finished", "size", "stored", "new", "label", "held", "verified", "restorable"});
     for (const Json &backup : result["backups"])
-        table.Row({TextOf(backup["backup_id"]), TextOf(backup["kind"]), TextOf(backup["database"]), TextOf(backup["finished_at"]).substr(0, 19),
-                   BytesOf(backup["size_bytes"]), BytesOf(backup["stored_bytes"]), BytesOf(backup["new_bytes"]), TextOf(backup["label"]),
+        table.Row({TextOf(backup["backup_id"]), TextOf(backup["kind"]), TextOf(backup["database"]),
+                   TextOf(backup["finished_at"]).substr(0, 19), BytesOf(backup["size_bytes"]),
+                   BytesOf(backup["stored_bytes"]), BytesOf(backup["new_bytes"]), TextOf(backup["label"]),
                    TextOf(backup["held"]), TextOf(backup["verified_level"]),
                    backup["restorable"] == true ? "yes" : "no: " + TextOf(backup["why_not"])});
     table.Print(out, "there are no backups");
@@ -58,7 +63,8 @@ void Print(const Json &result, std::ostream &out) {
 Verb ListVerb() {
     return {"list",
             "list the backups in the store, newest first, or the tables of one",
-            "Works without a database server. Without the key of an encrypted store it lists what is clear: ids, kinds, times and sizes.",
+            "Works without a database server. Without the key of an encrypted store it lists what is clear: ids, "
+            "kinds, times and sizes.",
             {{"database", FlagKind::kText, "NAME", "only backups of this database", true},
              {"kind", FlagKind::kText, "KIND", "only this kind"},
              {"contents", FlagKind::kText, "BACKUP", "the tables of this backup instead"},

@@ -14,7 +14,8 @@ namespace {
 bool FiresTriggers(const Arguments &arguments) {
     std::string triggers = arguments.Text("triggers", "skip");
     if (triggers != "skip" && triggers != "fire")
-        throw Error(Code::kInvalidArgument, fmt::format("triggers cannot be \"{}\"", triggers), "It is skip (the default) or fire.");
+        throw Error(Code::kInvalidArgument, fmt::format("triggers cannot be \"{}\"", triggers),
+                    "It is skip (the default) or fire.");
     return triggers == "fire";
 }
 
@@ -24,7 +25,9 @@ Json Run(Engine &engine, const Arguments &arguments) {
     request.entities = EntitiesOf(arguments, "entities");
     request.undo = arguments.Bool("undo");
     if (request.entities.empty() && !request.undo)
-        throw Error(Code::kInvalidArgument, "which entities shall be restored?", {}, "Name them: pg_ark restore-entities clients,jobs. pg_ark list --contents latest shows what there is.");
+        throw Error(
+            Code::kInvalidArgument, "which entities shall be restored?", {},
+            "Name them: pg_ark restore-entities clients,jobs. pg_ark list --contents latest shows what there is.");
     request.target_schema = arguments.Text("target_schema");
     request.mode = ParseRestoreMode(arguments.Text("mode", "insert_missing"));
     request.filter = arguments.Text("filter");
@@ -47,17 +50,26 @@ Json Run(Engine &engine, const Arguments &arguments) {
     request.target_database = arguments.Text("target_database", TextOf(object["database"]));
 
     TimePoint started = engine.clock().Now();
-    RestoreResult restored = RestoreEntities(request, backup.manifest.clear.backup, repository, engine.Keys(repository), engine.clock(), engine.random(),
-                                             engine.ticker(), engine.log());
+    RestoreResult restored = RestoreEntities(request, backup.manifest.clear.backup, repository, engine.Keys(repository),
+                                             engine.clock(), engine.random(), engine.ticker(), engine.log());
     if (restored.committed)
         WriteEvent(*repository, engine.ClusterKey(repository),
-                   {.subject = backup.manifest.clear.backup, .type = "restored",
-                    .body = {{"by", engine.Actor()}, {"reason", request.reason}, {"database", request.target_database}, {"restore_id", request.restore_id},
+                   {.subject = backup.manifest.clear.backup,
+                    .type = "restored",
+                    .body = {{"by", engine.Actor()},
+                             {"reason", request.reason},
+                             {"database", request.target_database},
+                             {"restore_id", request.restore_id},
                              {"safety_backup_id", restored.safety_backup ? Json(*restored.safety_backup) : Json()}}},
                    engine.clock(), engine.random());
 
-    Json result{{"state", "done"}, {"message", restored.message}, {"database", request.target_database}, {"restore_point", backup.manifest.clear.backup},
-                {"backup_id", backup.manifest.clear.backup}, {"dry_run", request.dry_run}, {"committed", restored.committed}};
+    Json result{{"state", "done"},
+                {"message", restored.message},
+                {"database", request.target_database},
+                {"restore_point", backup.manifest.clear.backup},
+                {"backup_id", backup.manifest.clear.backup},
+                {"dry_run", request.dry_run},
+                {"committed", restored.committed}};
     result["started_at"] = FormatTime(started, true);
     result["finished_at"] = FormatTime(engine.clock().Now(), true);
     result["warnings"] = restored.warnings;
@@ -71,8 +83,9 @@ Json Run(Engine &engine, const Arguments &arguments) {
 void Print(const Json &result, std::ostream &out) {
     TextTable table({"table", "insert", "update", "delete", "unchanged", "conflicts", "notes"});
     for (const Json &plan : result["tables"])
-        table.Row({TextOf(plan["table_name"]), TextOf(plan["to_insert"]), TextOf(plan["to_update"]), TextOf(plan["to_delete"]), TextOf(plan["unchanged"]),
-                   TextOf(plan["conflicts"]), TextOf(plan["notes"])});
+        table.Row({TextOf(plan["table_name"]), TextOf(plan["to_insert"]), TextOf(plan["to_update"]),
+                   TextOf(plan["to_delete"]), TextOf(plan["unchanged"]), TextOf(plan["conflicts"]),
+                   TextOf(plan["notes"])});
     table.Print(out, "nothing to restore");
     out << TextOf(result["message"]) << '\n';
 }
@@ -80,32 +93,37 @@ void Print(const Json &result, std::ostream &out) {
 }    // namespace
 
 Verb RestoreEntitiesVerb() {
-    return {"restore-entities",
-            "bring tables or rows of a backup back into a live database",
-            "Rows are staged beside, compared by key and merged in one transaction: all or nothing. What will be changed is kept first (a held backup\n"
-            "\"before restore N\"), and --undo with that backup gives it back. --dry-run shows what would happen and changes nothing.\n"
-            "Example: pg_ark restore-entities clients --restore-point latest --database app --mode insert_missing --dry-run",
-            {{"entities", FlagKind::kJson, "LIST", "what to bring back: clients,jobs", true},
-             {"restore_point", FlagKind::kText, "POINT", "a backup id, a label, or latest (default)"},
-             {"database", FlagKind::kText, "NAME", "database whose backup is meant by latest or a label"},
-             {"target_database", FlagKind::kText, "NAME", "database to restore into (default: the backup's)"},
-             {"target_schema", FlagKind::kText, "NAME", "schema to restore into (default: each table's own)"},
-             {"mode", FlagKind::kText, "MODE", "insert_missing (default), upsert, replace or side_by_side"},
-             {"filter", FlagKind::kText, "CONDITION", "only rows of the backup that match, for example \"tenant_id = 42\""},
-             {"with_referenced", FlagKind::kBool, "", "also the rows that these rows reference"},
-             {"columns", FlagKind::kList, "LIST", "upsert: change only these columns"},
-             {"triggers", FlagKind::kText, "skip|fire", "user triggers (default: skip)"},
-             {"cascade", FlagKind::kBool, "", "replace: allow ON DELETE CASCADE to reach other tables"},
-             {"dry_run", FlagKind::kBool, "", "show what would happen, change nothing"},
-             {"safety", FlagKind::kBool, "", "keep what will be changed first (default: yes; --no-safety to go without)"},
-             {"undo", FlagKind::kBool, "", "the restore point is a safety copy: give back what that restore changed"},
-             {"lock_timeout", FlagKind::kText, "TIME", "give up if a lock cannot be had for this long (default: 10 s)"},
-             {"restore_id", FlagKind::kNumber, "N", "number under which the restore is recorded"},
-             {"caller", FlagKind::kText, "ROLE", "role on whose behalf filters are evaluated"},
-             {"plan", FlagKind::kJson, "JSON", "tables of an earlier dry run: refuse to delete or update more than it showed"},
-             {"reason", FlagKind::kText, "TEXT", "why; kept in the store's events"}},
-            Run,
-            Print};
+    return {
+        "restore-entities",
+        "bring tables or rows of a backup back into a live database",
+        "Rows are staged beside, compared by key and merged in one transaction: all or nothing. What will be changed "
+        "is kept first (a held backup\n"
+        "\"before restore N\"), and --undo with that backup gives it back. --dry-run shows what would happen and "
+        "changes nothing.\n"
+        "Example: pg_ark restore-entities clients --restore-point latest --database app --mode insert_missing "
+        "--dry-run",
+        {{"entities", FlagKind::kJson, "LIST", "what to bring back: clients,jobs", true},
+         {"restore_point", FlagKind::kText, "POINT", "a backup id, a label, or latest (default)"},
+         {"database", FlagKind::kText, "NAME", "database whose backup is meant by latest or a label"},
+         {"target_database", FlagKind::kText, "NAME", "database to restore into (default: the backup's)"},
+         {"target_schema", FlagKind::kText, "NAME", "schema to restore into (default: each table's own)"},
+         {"mode", FlagKind::kText, "MODE", "insert_missing (default), upsert, replace or side_by_side"},
+         {"filter", FlagKind::kText, "CONDITION", "only rows of the backup that match, for example \"tenant_id = 42\""},
+         {"with_referenced", FlagKind::kBool, "", "also the rows that these rows reference"},
+         {"columns", FlagKind::kList, "LIST", "upsert: change only these columns"},
+         {"triggers", FlagKind::kText, "skip|fire", "user triggers (default: skip)"},
+         {"cascade", FlagKind::kBool, "", "replace: allow ON DELETE CASCADE to reach other tables"},
+         {"dry_run", FlagKind::kBool, "", "show what would happen, change nothing"},
+         {"safety", FlagKind::kBool, "", "keep what will be changed first (default: yes; --no-safety to go without)"},
+         {"undo", FlagKind::kBool, "", "the restore point is a safety copy: give back what that restore changed"},
+         {"lock_timeout", FlagKind::kText, "TIME", "give up if a lock cannot be had for this long (default: 10 s)"},
+         {"restore_id", FlagKind::kNumber, "N", "number under which the restore is recorded"},
+         {"caller", FlagKind::kText, "ROLE", "role on whose behalf filters are evaluated"},
+         {"plan", FlagKind::kJson, "JSON",
+          "tables of an earlier dry run: refuse to delete or update more than it showed"},
+         {"reason", FlagKind::kText, "TEXT", "why; kept in the store's events"}},
+        Run,
+        Print};
 }
 
 }    // namespace ark::cli

@@ -14,7 +14,8 @@ Json Judge(const Json &newest, TimePoint now, Duration warn, Duration critical) 
     if (newest.is_null()) return {{"code", 2}, {"text", "CRITICAL: there is no backup"}};
     Duration age = now - ParseTime(newest["finished_at"].get<std::string>());
     std::string text = fmt::format("newest backup {} is {} old", TextOf(newest["backup_id"]), HumanDuration(age));
-    if (newest["restorable"] == false) return {{"code", 2}, {"text", "CRITICAL: " + text + " and cannot be restored: " + TextOf(newest["why_not"])}};
+    if (newest["restorable"] == false)
+        return {{"code", 2}, {"text", "CRITICAL: " + text + " and cannot be restored: " + TextOf(newest["why_not"])}};
     if (age > critical) return {{"code", 2}, {"text", "CRITICAL: " + text}};
     if (age > warn) return {{"code", 1}, {"text", "WARNING: " + text}};
     return {{"code", 0}, {"text", "OK: " + text}};
@@ -22,21 +23,32 @@ Json Judge(const Json &newest, TimePoint now, Duration warn, Duration critical) 
 
 Json Run(Engine &engine, const Arguments &arguments) {
     std::shared_ptr<Repository> repository = engine.OpenForReading();
-    std::shared_ptr<KeyRing> keys = engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
+    std::shared_ptr<KeyRing> keys =
+        engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
     TimePoint now = engine.clock().Now();
     std::vector<BackupSummary> backups = ListBackups(*repository, keys.get(), now);
     Json newest;
     std::uint64_t new_bytes = 0;
     for (const BackupSummary &backup : backups) {
-        if (newest.is_null() && backup.manifest.clear.kind == "logical") newest = BackupToJson(backup, engine.StoreName(), repository->encrypted());
+        if (newest.is_null() && backup.manifest.clear.kind == "logical")
+            newest = BackupToJson(backup, engine.StoreName(), repository->encrypted());
         new_bytes += backup.manifest.clear.new_bytes;
     }
     std::optional<Writer> writer = NewestWriter(*repository);
-    Json result{{"state", "done"}, {"cluster", repository->cluster().Path()}, {"store", engine.StoreName()}, {"stores", Json::array({engine.Store()->Describe()})},
-                {"backups", backups.size()}, {"newest", newest}, {"bytes_stored", new_bytes}, {"open_backups", OpenBackups(*repository).size()},
-                {"writer", writer ? Json(writer->host) : Json()}, {"epoch", writer ? Json(writer->epoch) : Json()}, {"encrypted", repository->encrypted()},
+    Json result{{"state", "done"},
+                {"cluster", repository->cluster().Path()},
+                {"store", engine.StoreName()},
+                {"stores", Json::array({engine.Store()->Describe()})},
+                {"backups", backups.size()},
+                {"newest", newest},
+                {"bytes_stored", new_bytes},
+                {"open_backups", OpenBackups(*repository).size()},
+                {"writer", writer ? Json(writer->host) : Json()},
+                {"epoch", writer ? Json(writer->epoch) : Json()},
+                {"encrypted", repository->encrypted()},
                 {"key", engine.ConfiguredKey() ? Json(KeyFingerprint(*engine.ConfiguredKey())) : Json()}};
-    Json verdict = Judge(newest, now, ParseDuration(arguments.Text("warn", "25 h"), "warn"), ParseDuration(arguments.Text("critical", "48 h"), "critical"));
+    Json verdict = Judge(newest, now, ParseDuration(arguments.Text("warn", "25 h"), "warn"),
+                         ParseDuration(arguments.Text("critical", "48 h"), "critical"));
     result["verdict"] = verdict;
     result["message"] = verdict["text"];
     if (arguments.Bool("nagios")) result["exit_code"] = verdict["code"];
@@ -46,8 +58,10 @@ Json Run(Engine &engine, const Arguments &arguments) {
 void Print(const Json &result, std::ostream &out) {
     out << TextOf(result["message"]) << '\n';
     if (result.contains("exit_code")) return;
-    out << fmt::format("cluster    {}\nstore      {}\nbackups    {} ({} stored)\nopen       {}\nwriter     {}\nencrypted  {}\n", TextOf(result["cluster"]), TextOf(result["stores"]),
-                       TextOf(result["backups"]), BytesOf(result["bytes_stored"]), TextOf(result["open_backups"]), TextOf(result["writer"]), TextOf(result["encrypted"]));
+    out << fmt::format(
+        "cluster    {}\nstore      {}\nbackups    {} ({} stored)\nopen       {}\nwriter     {}\nencrypted  {}\n",
+        TextOf(result["cluster"]), TextOf(result["stores"]), TextOf(result["backups"]), BytesOf(result["bytes_stored"]),
+        TextOf(result["open_backups"]), TextOf(result["writer"]), TextOf(result["encrypted"]));
 }
 
 }    // namespace
@@ -55,7 +69,8 @@ void Print(const Json &result, std::ostream &out) {
 Verb StatusVerb() {
     return {"status",
             "what the store knows of this cluster: newest backup, size, who writes",
-            "With --nagios: one line, and exit status 0 (OK), 1 (WARNING) or 2 (CRITICAL) by the age of the newest logical backup.",
+            "With --nagios: one line, and exit status 0 (OK), 1 (WARNING) or 2 (CRITICAL) by the age of the newest "
+            "logical backup.",
             {{"nagios", FlagKind::kBool, "", "one line and a monitoring plugin's exit status"},
              {"warn", FlagKind::kText, "TIME", "age of the newest backup that warns (default: 25 h)"},
              {"critical", FlagKind::kText, "TIME", "age that is critical (default: 48 h)"}},

@@ -14,9 +14,12 @@ namespace {
 Json Run(Engine &engine, const Arguments &arguments) {
     VerifyLevel level = ParseVerifyLevel(arguments.Text("level", "decode"));
     TimePoint started = engine.clock().Now();
-    std::shared_ptr<Repository> repository = engine.ServerReachable() ? engine.OpenForWriting() : engine.OpenForReading();
-    std::shared_ptr<KeyRing> keys = level == VerifyLevel::kDecode || engine.ConfiguredKey() ? engine.Keys(repository) : nullptr;
-    BackupSummary backup = FindBackup(*repository, keys.get(), engine.clock().Now(), arguments.Text("backup", "latest"), arguments.Text("database"));
+    std::shared_ptr<Repository> repository =
+        engine.ServerReachable() ? engine.OpenForWriting() : engine.OpenForReading();
+    std::shared_ptr<KeyRing> keys =
+        level == VerifyLevel::kDecode || engine.ConfiguredKey() ? engine.Keys(repository) : nullptr;
+    BackupSummary backup = FindBackup(*repository, keys.get(), engine.clock().Now(), arguments.Text("backup", "latest"),
+                                      arguments.Text("database"));
     std::unique_ptr<EntryVerifier> rows = MakeRowVerifier();
     VerifyResult verified = VerifyBackup(*repository, keys, backup, level, rows.get(), engine.ticker(), engine.log());
 
@@ -32,24 +35,34 @@ Json Run(Engine &engine, const Arguments &arguments) {
     bool recorded = repository->epoch() != 0 && keys != nullptr;
     if (recorded) {
         WriteEvent(*repository, engine.ClusterKey(repository),
-                   {.subject = id, .type = "verified",
-                    .body = {{"by", arguments.Text("by", engine.Actor())}, {"level", VerifyLevelName(level)}, {"ok", verified.ok},
+                   {.subject = id,
+                    .type = "verified",
+                    .body = {{"by", arguments.Text("by", engine.Actor())},
+                             {"level", VerifyLevelName(level)},
+                             {"ok", verified.ok},
                              {"what", verified.problems.empty() ? Json() : Json(verified.problems.front())}}},
                    engine.clock(), engine.random());
         result["backup"] = BackupObject(engine, repository, id);
         result["database"] = result["backup"]["database"];
     } else {
-        result["warnings"] = Json::array({"the verification was not recorded in the store: the server or the key is not at hand"});
+        result["warnings"] =
+            Json::array({"the verification was not recorded in the store: the server or the key is not at hand"});
     }
     if (!verified.ok) {
         std::string all;
         for (const std::string &problem : verified.problems) all += (all.empty() ? "" : "; ") + problem;
-        throw Error(Code::kCorrupt, fmt::format("backup {} is damaged: {} found at level {}", id,
-                                                verified.problems.size() == 1 ? "one fault" : fmt::format("{} faults", verified.problems.size()), VerifyLevelName(level)),
-                    all, "Take a new backup now: it stores the damaged data afresh. Then verify the older ones to learn which are whole.");
+        throw Error(Code::kCorrupt,
+                    fmt::format("backup {} is damaged: {} found at level {}", id,
+                                verified.problems.size() == 1 ? "one fault"
+                                                              : fmt::format("{} faults", verified.problems.size()),
+                                VerifyLevelName(level)),
+                    all,
+                    "Take a new backup now: it stores the damaged data afresh. Then verify the older ones to learn "
+                    "which are whole.");
     }
-    result["message"] = fmt::format("backup {} is whole at level {}: {} packs, {} frames, {} rows, {} read", id, VerifyLevelName(level), verified.packs,
-                                    verified.frames, verified.rows, HumanBytes(verified.bytes_read));
+    result["message"] =
+        fmt::format("backup {} is whole at level {}: {} packs, {} frames, {} rows, {} read", id, VerifyLevelName(level),
+                    verified.packs, verified.frames, verified.rows, HumanBytes(verified.bytes_read));
     return result;
 }
 
@@ -60,8 +73,10 @@ void Print(const Json &result, std::ostream &out) { out << TextOf(result["messag
 Verb VerifyVerb() {
     return {"verify",
             "prove that a backup can be read back: exists, checksum or decode",
-            "exists: its packs are there with the right size. checksum: every byte is read and compared; needs no key. decode: every frame is decrypted,\n"
-            "decompressed and compared, rows are counted. A damaged frame is put in quarantine, so that the next backup stores that data afresh.",
+            "exists: its packs are there with the right size. checksum: every byte is read and compared; needs no key. "
+            "decode: every frame is decrypted,\n"
+            "decompressed and compared, rows are counted. A damaged frame is put in quarantine, so that the next "
+            "backup stores that data afresh.",
             {{"backup", FlagKind::kText, "BACKUP", "a backup id, a label, or latest (default)", true},
              {"database", FlagKind::kText, "NAME", "database meant by latest or a label"},
              {"level", FlagKind::kText, "LEVEL", "exists, checksum or decode (default)"},

@@ -11,7 +11,8 @@ const char kBeginJob[] = "SELECT arguments, restore_id FROM ark_private.begin_jo
 const char kFinishJob[] = "SELECT ark_private.finish_job($1::bigint, $2::jsonb)";
 const char kInterruptJobs[] = "SELECT ark_private.interrupt_jobs($1::bigint[])";
 const char kScheduleTurn[] =
-    "SELECT job_id, action, verb, source, database, kind, exclusive, schedule, light, caller, arguments FROM ark_private.schedule_turn()";
+    "SELECT job_id, action, verb, source, database, kind, exclusive, schedule, light, caller, arguments FROM "
+    "ark_private.schedule_turn()";
 const char kNextWake[] = "SELECT ark_private.next_wake()";
 const char kSealAudit[] = "SELECT ark_private.seal_audit()";
 const char kJobRows[] = "SELECT * FROM ark_private.job_rows($1::bigint)";
@@ -57,7 +58,8 @@ Row RowAt(uint64 index, MemoryContext context) {
 }
 
 void Execute(const char *sql, Arguments &arguments) {
-    int result = SPI_execute_with_args(sql, arguments.count, arguments.types, arguments.values, arguments.nulls, false, 0);
+    int result =
+        SPI_execute_with_args(sql, arguments.count, arguments.types, arguments.values, arguments.nulls, false, 0);
     if (result < 0) elog(ERROR, "query failed with %s: %s", SPI_result_code_string(result), sql);
 }
 
@@ -65,7 +67,8 @@ void StoreRows(ReturnSetInfo *result) {
     TupleDesc from = SPI_tuptable->tupdesc;
     auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * static_cast<std::size_t>(from->natts)));
     auto *nulls = static_cast<bool *>(palloc(sizeof(bool) * static_cast<std::size_t>(from->natts)));
-    if (from->natts != result->setDesc->natts) elog(ERROR, "the query returns %d columns, the function %d", from->natts, result->setDesc->natts);
+    if (from->natts != result->setDesc->natts)
+        elog(ERROR, "the query returns %d columns, the function %d", from->natts, result->setDesc->natts);
     for (uint64 i = 0; i < SPI_processed; i++) {
         heap_deform_tuple(SPI_tuptable->vals[i], from, values, nulls);
         tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
@@ -79,7 +82,8 @@ OwnerScope BeginOwner() {
     GetUserIdAndSecContext(&scope.user, &scope.security_context);
     scope.guc_level = NewGUCNestLevel();
     SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, scope.security_context | SECURITY_LOCAL_USERID_CHANGE);
-    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                      false);
     return scope;
 }
 
@@ -137,7 +141,8 @@ Row RunQuery(const char *sql, std::initializer_list<const char *> parameters) {
     return row;
 }
 
-void RunQueryRows(const char *sql, std::initializer_list<const char *> parameters, void (*visit)(void *, const Row &), void *user) {
+void RunQueryRows(const char *sql, std::initializer_list<const char *> parameters, void (*visit)(void *, const Row &),
+                  void *user) {
     MemoryContext context = CurrentMemoryContext;
     OwnerScope scope = BeginOwner();
     SPI_connect();
@@ -168,7 +173,8 @@ void EmitNewestRows(FunctionCallInfo fcinfo, const char *sql, std::initializer_l
     Arguments arguments = Bind(parameters);
     SPIPlanPtr plan = SPI_prepare(sql, arguments.count, arguments.types);
     if (!plan) elog(ERROR, "could not prepare: %s", sql);
-    int result = SPI_execute_snapshot(plan, arguments.values, arguments.nulls, GetLatestSnapshot(), InvalidSnapshot, true, false, 0);
+    int result = SPI_execute_snapshot(plan, arguments.values, arguments.nulls, GetLatestSnapshot(), InvalidSnapshot,
+                                      true, false, 0);
     if (result != SPI_OK_SELECT) elog(ERROR, "query failed with %s: %s", SPI_result_code_string(result), sql);
     StoreRows(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
     SPI_finish();

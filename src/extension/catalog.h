@@ -10,17 +10,17 @@
 namespace ark::pg {
 
 namespace query {
-extern const char kReserveJobIds[];      // (how many) -> first id
-extern const char kQueueJob[];           // (id, action, verb, source, database, kind, schedule, caller, arguments)
-extern const char kBeginJob[];           // (id) -> arguments, restore id
-extern const char kFinishJob[];          // (id, outcome)
-extern const char kInterruptJobs[];      // (array of ids that are alive) -> count
-extern const char kScheduleTurn[];       // () -> rows of jobs to start
-extern const char kNextWake[];           // () -> milliseconds
-extern const char kSealAudit[];          // ()
-extern const char kJobRows[];            // (id) -> ark.job_result
-extern const char kRestoreRows[];        // (id) -> rows of restore_entities
-extern const char kCheckRows[];          // (id) -> rows of check_store
+extern const char kReserveJobIds[];    // (how many) -> first id
+extern const char kQueueJob[];         // (id, action, verb, source, database, kind, schedule, caller, arguments)
+extern const char kBeginJob[];         // (id) -> arguments, restore id
+extern const char kFinishJob[];        // (id, outcome)
+extern const char kInterruptJobs[];    // (array of ids that are alive) -> count
+extern const char kScheduleTurn[];     // () -> rows of jobs to start
+extern const char kNextWake[];         // () -> milliseconds
+extern const char kSealAudit[];        // ()
+extern const char kJobRows[];          // (id) -> ark.job_result
+extern const char kRestoreRows[];      // (id) -> rows of restore_entities
+extern const char kCheckRows[];        // (id) -> rows of check_store
 }    // namespace query
 
 // One row of a result, or none (null values); columns as text.
@@ -38,7 +38,8 @@ bool RunInTransaction(void (*work)(void *), void *context, Failure *failure);
 Row RunQuery(const char *sql, std::initializer_list<const char *> parameters);
 
 // Like RunQuery for any number of rows: calls `visit` with each.
-void RunQueryRows(const char *sql, std::initializer_list<const char *> parameters, void (*visit)(void *, const Row &), void *context);
+void RunQueryRows(const char *sql, std::initializer_list<const char *> parameters, void (*visit)(void *, const Row &),
+                  void *context);
 
 // Runs a query under the newest snapshot, whatever the isolation level of the transaction, and adds its rows to the
 // result of a set-returning function.

@@ -19,7 +19,8 @@ std::string Dump(const Json &json) { return json.dump(-1, ' ', true, Json::error
 void ReplaceZeros(Json &json) {
     if (json.is_string()) {
         auto &text = json.get_ref<std::string &>();
-        for (std::size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at)) text.replace(at, 1, "\xEF\xBF\xBD");
+        for (std::size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at))
+            text.replace(at, 1, "\xEF\xBF\xBD");
     } else if (json.is_structured()) {
         for (Json &item : json) ReplaceZeros(item);
     }
@@ -53,7 +54,8 @@ void ReadProgress(const Json &line, JobProgress *out) {
 
 void ReadFailure(const Json &line, Failure *out) {
     std::string state = Words(line, "sqlstate");
-    out->sqlstate = state.size() == 5 ? MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4]) : ERRCODE_INTERNAL_ERROR;
+    out->sqlstate =
+        state.size() == 5 ? MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4]) : ERRCODE_INTERNAL_ERROR;
     CopyText(out->message, sizeof out->message, Words(line, "message"));
     CopyText(out->detail, sizeof out->detail, Words(line, "detail"));
     CopyText(out->hint, sizeof out->hint, Words(line, "hint"));
@@ -107,20 +109,26 @@ Event ParseEvent(const char *text, std::size_t length) {
         } else {
             event.kind = EventKind::kBroken;
             event.failure.sqlstate = ERRCODE_PROTOCOL_VIOLATION;
-            CopyText(event.failure.message, sizeof event.failure.message, "the engine wrote a line that is not a JSON object");
+            CopyText(event.failure.message, sizeof event.failure.message,
+                     "the engine wrote a line that is not a JSON object");
         }
         return event;
     });
 }
 
-char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller, const EngineDefaults &defaults) {
+char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller,
+                    const EngineDefaults &defaults) {
     // Settings are read here, in server code; the objects are made behind the door.
     const char *values[64] = {};
     int count = 0;
     for (const Setting &setting : Settings()) values[count++] = pstrdup(SettingText(setting.name));
     return CallCore([&] {
         Json hello{{"protocol", kProtocol}, {"engine", ARK_VERSION}, {"format", 1}};
-        Json request{{"verb", verb}, {"job_id", job_id}, {"settings", Json::object()}, {"arguments", Json::parse(arguments)}, {"caller", Json::parse(caller)}};
+        Json request{{"verb", verb},
+                     {"job_id", job_id},
+                     {"settings", Json::object()},
+                     {"arguments", Json::parse(arguments)},
+                     {"caller", Json::parse(caller)}};
         Json &settings = request["settings"];
         int index = 0;
         for (const Setting &setting : Settings()) {
@@ -136,7 +144,8 @@ char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const
         set_default("pg_bindir", defaults.pg_bindir);
         // The session's actor, not that of this worker.
         settings.erase("actor");
-        if (request["caller"].contains("actor") && request["caller"]["actor"].is_string()) settings["actor"] = request["caller"]["actor"];
+        if (request["caller"].contains("actor") && request["caller"]["actor"].is_string())
+            settings["actor"] = request["caller"]["actor"];
         return PallocText(Dump(hello) + "\n" + Dump(request) + "\n");
     });
 }
@@ -147,8 +156,11 @@ char *FormatCancel(const char *reason) {
 
 char *FormatOutcome(const Outcome &outcome) {
     return CallCore([&] {
-        Json json{{"state", JobStateName(outcome.state)}, {"changed", outcome.changed}, {"bytes_read", outcome.bytes_read},
-                  {"bytes_stored", outcome.bytes_stored}, {"warnings", Json::array()}};
+        Json json{{"state", JobStateName(outcome.state)},
+                  {"changed", outcome.changed},
+                  {"bytes_read", outcome.bytes_read},
+                  {"bytes_stored", outcome.bytes_stored},
+                  {"warnings", Json::array()}};
         if (outcome.backup_id[0]) json["backup_id"] = outcome.backup_id;
         if (outcome.engine[0]) json["engine"] = outcome.engine;
         for (int i = 0; i < outcome.warning_count; i++) json["warnings"].push_back(outcome.warnings[i]);

@@ -9,12 +9,12 @@ enum class EventKind { kHello, kProgress, kNotice, kWarning, kStarted, kResult, 
 
 struct Event {
     EventKind kind;
-    int protocol;            // hello
+    int protocol;    // hello
     JobProgress progress;
-    const char *text;        // hello: the engine's version; notice, warning; started: the backup id; result: its message
-    const char *json;        // result: the object, ASCII, without zero characters
-    Failure failure;         // error; broken: what is wrong with the line
-    bool changed;            // error
+    const char *text;    // hello: the engine's version; notice, warning; started: the backup id; result: its message
+    const char *json;    // result: the object, ASCII, without zero characters
+    Failure failure;     // error; broken: what is wrong with the line
+    bool changed;        // error
 };
 
 // Palloc'd in the current memory context. Never raises anything but "out of memory".
@@ -24,14 +24,15 @@ Event ParseEvent(const char *line, std::size_t length);
 struct EngineDefaults {
     const char *store, *conninfo, *pg_bindir;    // for settings that are unset
 };
-char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller, const EngineDefaults &defaults);
+char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller,
+                    const EngineDefaults &defaults);
 char *FormatCancel(const char *reason);
 
 // The argument of ark_private.finish_job.
 struct Outcome {
     JobState state;
-    const char *result;       // JSON, or nullptr
-    const Failure *failure;   // or nullptr
+    const char *result;        // JSON, or nullptr
+    const Failure *failure;    // or nullptr
     bool changed;
     const char *backup_id;    // as started, or ""
     const char *engine;       // version, or ""

@@ -13,8 +13,9 @@ extern char **environ;
 namespace ark::pg {
 namespace {
 
-constexpr const char *kExact[] = {"PATH",       "HOME",        "LANG",        "TZ",       "http_proxy", "https_proxy", "no_proxy",
-                                  "all_proxy",  "HTTP_PROXY",  "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",  "TMPDIR"};
+constexpr const char *kExact[] = {"PATH",        "HOME",      "LANG",      "TZ",         "http_proxy",
+                                  "https_proxy", "no_proxy",  "all_proxy", "HTTP_PROXY", "HTTPS_PROXY",
+                                  "NO_PROXY",    "ALL_PROXY", "TMPDIR"};
 constexpr const char *kPrefixes[] = {"AWS_", "SSL_CERT_"};
 
 bool IsAllowed(const char *entry, const char *keep_variable) {
@@ -59,7 +60,8 @@ void CloseAllAbove(int last_kept, int limit) {
 }
 
 // In the child: system calls only.
-[[noreturn]] void BecomeEngine(const char *path, char **variables, int input, int output, pid_t parent, int descriptor_limit) {
+[[noreturn]] void BecomeEngine(const char *path, char **variables, int input, int output, pid_t parent,
+                               int descriptor_limit) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);    // the worker died before the line above
@@ -96,7 +98,8 @@ void SpawnEngine(EngineProcess *engine, const char *path, const char *keep_varia
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("could not find the engine program \"%s\": %m", path),
                         errhint("Install the program pg_ark beside the server's programs (make install does).")));
     int down[2], up[2];
-    if (pipe2(down, O_CLOEXEC) != 0) ereport(ERROR, (errcode_for_file_access(), errmsg("could not make a pipe for the engine: %m")));
+    if (pipe2(down, O_CLOEXEC) != 0)
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not make a pipe for the engine: %m")));
     if (pipe2(up, O_CLOEXEC) != 0) {
         int saved = errno;
         close(down[0]);
@@ -159,7 +162,8 @@ void EndEngine(EngineProcess *engine) {
 
 void DescribeEnd(const EngineProcess *engine, char *text, std::size_t size) {
     if (WIFSIGNALED(engine->status))
-        pg_snprintf(text, size, "The engine was ended by signal %d (%s).", WTERMSIG(engine->status), pg_strsignal(WTERMSIG(engine->status)));
+        pg_snprintf(text, size, "The engine was ended by signal %d (%s).", WTERMSIG(engine->status),
+                    pg_strsignal(WTERMSIG(engine->status)));
     else if (WIFEXITED(engine->status) && WEXITSTATUS(engine->status) == 127)
         pg_snprintf(text, size, "The engine program could not be run (exit status 127).");
     else

@@ -8,10 +8,10 @@
 namespace ark::pg {
 
 struct EngineProcess {
-    pid_t pid;       // 0: none; also its process group
-    int to_engine;   // -1: closed
+    pid_t pid;        // 0: none; also its process group
+    int to_engine;    // -1: closed
     int from_engine;
-    int status;      // of waitpid, once it is reaped
+    int status;    // of waitpid, once it is reaped
     bool reaped;
 };
 

@@ -20,8 +20,10 @@ void AppendTextArray(StringInfo out, Datum value) {
     appendStringInfoChar(out, '[');
     for (int i = 0; i < count; i++) {
         if (i > 0) appendStringInfoChar(out, ',');
-        if (nulls[i]) appendStringInfoString(out, "null");
-        else escape_json(out, TextDatumGetCString(items[i]));
+        if (nulls[i])
+            appendStringInfoString(out, "null");
+        else
+            escape_json(out, TextDatumGetCString(items[i]));
     }
     appendStringInfoChar(out, ']');
 }
@@ -38,8 +40,10 @@ void AppendValue(StringInfo out, Datum value, Oid type) {
     }
     getTypeOutputInfo(type, &output, &varlena);
     char *text = OidOutputFunctionCall(output, value);
-    if (type == INT4OID || type == INT8OID || type == JSONBOID) appendStringInfoString(out, text);
-    else escape_json(out, text);
+    if (type == INT4OID || type == INT8OID || type == JSONBOID)
+        appendStringInfoString(out, text);
+    else
+        escape_json(out, text);
 }
 
 // {"kind":"logical","database":null,…} as the function was declared and called.
@@ -58,8 +62,10 @@ char *ArgumentsAsJson(FunctionCallInfo fcinfo) {
         if (argument > 0) appendStringInfoChar(&out, ',');
         escape_json(&out, names[i]);
         appendStringInfoChar(&out, ':');
-        if (PG_ARGISNULL(argument)) appendStringInfoString(&out, "null");
-        else AppendValue(&out, PG_GETARG_DATUM(argument), types[i]);
+        if (PG_ARGISNULL(argument))
+            appendStringInfoString(&out, "null");
+        else
+            AppendValue(&out, PG_GETARG_DATUM(argument), types[i]);
         argument++;
     }
     appendStringInfoChar(&out, '}');
@@ -70,7 +76,8 @@ char *ArgumentsAsJson(FunctionCallInfo fcinfo) {
 // A query on the function of the same name in ark_private; $1 arguments, $2 to $4 the caller.
 char *PrivateCall(FunctionCallInfo fcinfo, const char *columns) {
     char *name = get_func_name(fcinfo->flinfo->fn_oid);
-    return psprintf("SELECT %s FROM ark_private.%s($1::jsonb, ark_private.caller($2, $3::boolean, $4::boolean))", columns, quote_identifier(name));
+    return psprintf("SELECT %s FROM ark_private.%s($1::jsonb, ark_private.caller($2, $3::boolean, $4::boolean))",
+                    columns, quote_identifier(name));
 }
 
 struct Caller {
@@ -78,20 +85,20 @@ struct Caller {
 };
 
 Caller DescribeCaller() {
-    return {GetUserNameFromId(GetUserId(), false), TransactionIdIsValid(GetTopTransactionIdIfAny()) ? "true" : "false", IsTransactionBlock() ? "true" : "false"};
+    return {GetUserNameFromId(GetUserId(), false), TransactionIdIsValid(GetTopTransactionIdIfAny()) ? "true" : "false",
+            IsTransactionBlock() ? "true" : "false"};
 }
 
 // Errors of the private function are told without its call stack, which would mean nothing to the caller.
 Row Prepare(FunctionCallInfo fcinfo) {
-    const char *sql = PrivateCall(fcinfo, "action, verb, source, database, kind, exclusive, NULL::text, light, caller, arguments, wait");
+    const char *sql = PrivateCall(
+        fcinfo, "action, verb, source, database, kind, exclusive, NULL::text, light, caller, arguments, wait");
     const char *arguments = ArgumentsAsJson(fcinfo);
     Caller caller = DescribeCaller();
     Row row{0, nullptr};
     MemoryContext context = CurrentMemoryContext;
     PG_TRY();
-    {
-        row = RunQuery(sql, {arguments, caller.role, caller.has_written, caller.in_block});
-    }
+    { row = RunQuery(sql, {arguments, caller.role, caller.has_written, caller.in_block}); }
     PG_CATCH();
     {
         MemoryContextSwitchTo(context);
@@ -133,9 +140,7 @@ ARK_FUNCTION(ark_decide) {
     Caller caller = DescribeCaller();
     MemoryContext context = CurrentMemoryContext;
     PG_TRY();
-    {
-        EmitRows(fcinfo, sql, {arguments, caller.role, caller.has_written, caller.in_block});
-    }
+    { EmitRows(fcinfo, sql, {arguments, caller.role, caller.has_written, caller.in_block}); }
     PG_CATCH();
     {
         MemoryContextSwitchTo(context);

@@ -45,9 +45,14 @@ std::vector<Schedule> ReadSchedules(const Json &json) {
 Json WriteDecision(const Decision &decision) {
     Json out{{"skips", Json::array()}, {"runs", Json::array()}, {"decided", Json::array()}, {"next_wake", nullptr}};
     for (const SkippedRun &skip : decision.skips)
-        out["skips"].push_back({{"schedule", skip.schedule}, {"reason", SkipReasonName(skip.reason)}, {"first", Time(skip.first)}, {"last", Time(skip.last)},
-                                {"count", skip.count}, {"message", skip.message}});
-    for (const DueRun &run : decision.runs) out["runs"].push_back({{"schedule", run.schedule}, {"due", Time(run.due)}, {"catch_up", run.catch_up}});
+        out["skips"].push_back({{"schedule", skip.schedule},
+                                {"reason", SkipReasonName(skip.reason)},
+                                {"first", Time(skip.first)},
+                                {"last", Time(skip.last)},
+                                {"count", skip.count},
+                                {"message", skip.message}});
+    for (const DueRun &run : decision.runs)
+        out["runs"].push_back({{"schedule", run.schedule}, {"due", Time(run.due)}, {"catch_up", run.catch_up}});
     for (const Decided &decided : decision.decided) {
         Json row{{"schedule", decided.schedule}, {"until", Time(decided.until)}, {"set_back", nullptr}};
         if (decided.set_back != Duration::zero()) row["set_back"] = HumanDuration(decided.set_back);
@@ -77,12 +82,15 @@ BackupInfo ReadBackup(const Json &item) {
 // (cron, zone, after) -> the next moment; raises what is wrong with the expression or the zone
 ARK_FUNCTION(ark_next_run) {
     const char *cron = TextArgument(fcinfo, 0), *zone = TextArgument(fcinfo, 1), *after = TextArgument(fcinfo, 2);
-    return JsonText(CallCore([&] { return PallocText(FormatTime(NextRun(ParseCron(cron), TimeZone::Load(zone), ParseTime(after)), true)); }));
+    return JsonText(CallCore([&] {
+        return PallocText(FormatTime(NextRun(ParseCron(cron), TimeZone::Load(zone), ParseTime(after)), true));
+    }));
 }
 
 // (schedules, pause, now) -> {skips, runs, decided, next_wake}
 ARK_FUNCTION(ark_decide_schedules) {
-    const char *schedules = TextArgument(fcinfo, 0), *pause = PG_ARGISNULL(1) ? nullptr : TextArgument(fcinfo, 1), *now = TextArgument(fcinfo, 2);
+    const char *schedules = TextArgument(fcinfo, 0), *pause = PG_ARGISNULL(1) ? nullptr : TextArgument(fcinfo, 1),
+               *now = TextArgument(fcinfo, 2);
     return JsonText(CallCore([&] {
         std::optional<Pause> paused;
         if (pause) {
@@ -90,25 +98,29 @@ ARK_FUNCTION(ark_decide_schedules) {
             paused = Pause{ParseTime(Text(json, "since")), std::nullopt};
             if (std::string until = Text(json, "until"); !until.empty()) paused->until = ParseTime(until);
         }
-        return PallocText(WriteDecision(Decide(ReadSchedules(Json::parse(schedules)), paused, ParseTime(now))).dump(-1, ' ', true, Json::error_handler_t::replace));
+        return PallocText(WriteDecision(Decide(ReadSchedules(Json::parse(schedules)), paused, ParseTime(now)))
+                              .dump(-1, ' ', true, Json::error_handler_t::replace));
     }));
 }
 
 // (policy) -> "keep the last 7, …"; raises what is wrong with it
 ARK_FUNCTION(ark_describe_policy) {
     const char *policy = TextArgument(fcinfo, 0);
-    return JsonText(CallCore([&] { return PallocText(DescribePolicy(ParsePolicy(nlohmann::ordered_json::parse(policy)))); }));
+    return JsonText(
+        CallCore([&] { return PallocText(DescribePolicy(ParsePolicy(nlohmann::ordered_json::parse(policy)))); }));
 }
 
 // (policy, backups, now, zone) -> [{backup_id, keep, reason}]
 ARK_FUNCTION(ark_apply_policy) {
-    const char *policy = TextArgument(fcinfo, 0), *backups = TextArgument(fcinfo, 1), *now = TextArgument(fcinfo, 2), *zone = TextArgument(fcinfo, 3);
+    const char *policy = TextArgument(fcinfo, 0), *backups = TextArgument(fcinfo, 1), *now = TextArgument(fcinfo, 2),
+               *zone = TextArgument(fcinfo, 3);
     return JsonText(CallCore([&] {
         TimeZone local = TimeZone::Load(zone);
         std::vector<BackupInfo> infos;
         for (const Json &item : Json::parse(backups)) infos.push_back(ReadBackup(item));
         Json out = Json::array();
-        for (const Verdict &verdict : Apply(ParsePolicy(nlohmann::ordered_json::parse(policy)), std::move(infos), ParseTime(now), [&](TimePoint at) { return local.ToLocal(at); }))
+        for (const Verdict &verdict : Apply(ParsePolicy(nlohmann::ordered_json::parse(policy)), std::move(infos),
+                                            ParseTime(now), [&](TimePoint at) { return local.ToLocal(at); }))
             out.push_back({{"backup_id", verdict.id}, {"keep", verdict.keep}, {"reason", verdict.reason}});
         return PallocText(out.dump(-1, ' ', true, Json::error_handler_t::replace));
     }));

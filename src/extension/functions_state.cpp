@@ -62,8 +62,12 @@ Json DescribeStores(const std::string &stores, const std::string &data, bool is_
         if (text.empty()) continue;
         Url url = ParseUrl(text);
         dev_t theirs{};
-        std::string name = url.parameters.contains("name") ? url.parameters["name"] : url.scheme + std::to_string(out.size() + 1);
-        out.push_back({{"name", name}, {"url", text}, {"scheme", url.scheme}, {"is_default", is_default},
+        std::string name =
+            url.parameters.contains("name") ? url.parameters["name"] : url.scheme + std::to_string(out.size() + 1);
+        out.push_back({{"name", name},
+                       {"url", text},
+                       {"scheme", url.scheme},
+                       {"is_default", is_default},
                        {"same_disk", url.scheme == "file" && known && DeviceOf(url.path, &theirs) && theirs == ours}});
     }
     return out;
@@ -71,10 +75,13 @@ Json DescribeStores(const std::string &stores, const std::string &data, bool is_
 
 // What tells this cluster from a copy of it. Machine ids are for comparing only, so they are shown as a digest by SQL.
 Json Fingerprint(const std::string &data, const std::string &system_identifier, const std::string &machine) {
-    struct stat info{};
+    struct stat info {};
     stat(data.c_str(), &info);
-    return {{"system_identifier", system_identifier}, {"data_directory", data}, {"device", std::to_string(info.st_dev)},
-            {"inode", std::to_string(info.st_ino)}, {"machine", machine}};
+    return {{"system_identifier", system_identifier},
+            {"data_directory", data},
+            {"device", std::to_string(info.st_dev)},
+            {"inode", std::to_string(info.st_ino)},
+            {"machine", machine}};
 }
 
 // Plain code: the first line of /etc/machine-id, or nothing.
@@ -106,9 +113,12 @@ ARK_FUNCTION(ark_server_state) {
     bool encrypted = SettingText("encryption_key")[0] != '\0';
     bool preloaded = shared != nullptr;
     char *json = CallCore([&] {
-        Json state{{"preloaded", preloaded}, {"library_version", ARK_VERSION}, {"engine_path", engine}, {"engine_found", engine_found},
-                   {"launcher_pid", launcher}, {"ready", ready}, {"enabled", enabled}, {"scheduler", scheduler}, {"database", database},
-                   {"timezone", *zone ? zone : "UTC"}, {"encryption", encrypted}};
+        Json state{{"preloaded", preloaded},   {"library_version", ARK_VERSION},
+                   {"engine_path", engine},    {"engine_found", engine_found},
+                   {"launcher_pid", launcher}, {"ready", ready},
+                   {"enabled", enabled},       {"scheduler", scheduler},
+                   {"database", database},     {"timezone", *zone ? zone : "UTC"},
+                   {"encryption", encrypted}};
         state["fingerprint"] = Fingerprint(DataDir, system, machine);
         try {
             state["stores"] = DescribeStores(store, DataDir, is_default);

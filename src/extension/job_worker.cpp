@@ -12,10 +12,10 @@
 namespace ark::pg {
 namespace {
 
-constexpr int kCancelGraceMs = 600;          // then the engine is killed: whoever cancels waits less than a second
-constexpr int kCommitGraceMs = 10'000;       // while it commits a restore, so that it can say how that ended
+constexpr int kCancelGraceMs = 600;       // then the engine is killed: whoever cancels waits less than a second
+constexpr int kCommitGraceMs = 10'000;    // while it commits a restore, so that it can say how that ended
 constexpr int kShutdownCommitGraceMs = 3'000;
-constexpr int kEndGraceMs = 5'000;           // between the end of its output and its exit
+constexpr int kEndGraceMs = 5'000;    // between the end of its output and its exit
 constexpr int kMostWarnings = 100;
 
 struct Job {
@@ -27,17 +27,17 @@ struct Job {
     char *outgoing;
     std::size_t outgoing_left;
     bool end_of_output;
-    TimestampTz kill_at;         // 0: nobody wants it dead
+    TimestampTz kill_at;    // 0: nobody wants it dead
     bool killed;
     bool in_commit;
     bool greeted;
-    const char *result;          // JSON
+    const char *result;    // JSON
     const char *result_message;
-    Failure failure;             // message set: it failed
+    Failure failure;    // message set: it failed
     bool changed;
     const char *warnings[kMostWarnings];
     int warning_count;
-    char cancel_reason[256];     // set: the end was asked for
+    char cancel_reason[256];    // set: the end was asked for
     int64 bytes_read, bytes_stored;
 };
 Job job;
@@ -145,7 +145,8 @@ void MakeDefaultStore() {
     if (SettingText("store")[0]) return;
     char *path = DefaultStorePath();
     if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
-        ereport(ERROR, (errcode_for_file_access(), errmsg("could not make the default store \"%s\": %m", path), errhint("Set ark.store, or make the directory for the user of the server.")));
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not make the default store \"%s\": %m", path),
+                        errhint("Set ark.store, or make the directory for the user of the server.")));
 }
 
 void StartEngine(const Begun &begun) {
@@ -194,8 +195,10 @@ void Greet(const Event &event) {
     CopyText(job.slot->engine, sizeof job.slot->engine, event.text);
     LWLockRelease(shared->lock);
     if (event.protocol == 1) return;
-    Fail(ERRCODE_FEATURE_NOT_SUPPORTED, psprintf("the engine speaks protocol %d, this server speaks 1", event.protocol), "",
-         event.protocol > 1 ? "Restart the server: it runs an older library than is installed." : "Upgrade the engine program: it is older than the server's library.");
+    Fail(ERRCODE_FEATURE_NOT_SUPPORTED, psprintf("the engine speaks protocol %d, this server speaks 1", event.protocol),
+         "",
+         event.protocol > 1 ? "Restart the server: it runs an older library than is installed."
+                            : "Upgrade the engine program: it is older than the server's library.");
     Kill();
 }
 
@@ -206,7 +209,8 @@ void Handle(const Event &event) {
     case EventKind::kProgress:
         job.slot->progress = event.progress;
         job.slot->progress.updated_at = GetCurrentTimestamp();
-        job.in_commit = strcmp(event.progress.phase, "commit") == 0 && strncmp(job.slot->request.verb, "restore", 7) == 0;
+        job.in_commit =
+            strcmp(event.progress.phase, "commit") == 0 && strncmp(job.slot->request.verb, "restore", 7) == 0;
         job.bytes_read = event.progress.done_bytes;
         job.bytes_stored = event.progress.stored_bytes;
         break;
@@ -230,7 +234,9 @@ void Handle(const Event &event) {
         Fail(event.failure.sqlstate, event.failure.message, event.failure.detail, event.failure.hint);
         break;
     case EventKind::kBroken:
-        Fail(event.failure.sqlstate, event.failure.message, "", "The library and the engine program may be of different versions: compare ark.status with pg_ark --version.");
+        Fail(event.failure.sqlstate, event.failure.message, "",
+             "The library and the engine program may be of different versions: compare ark.status with pg_ark "
+             "--version.");
         Kill();
         break;
     default: break;
@@ -249,13 +255,15 @@ void ReadEvents() {
         }
         appendBinaryStringInfo(&job.incoming, block, static_cast<int>(n));
         int begin = 0;
-        while (auto *end = static_cast<char *>(memchr(job.incoming.data + begin, '\n', static_cast<std::size_t>(job.incoming.len - begin)))) {
+        while (auto *end = static_cast<char *>(
+                   memchr(job.incoming.data + begin, '\n', static_cast<std::size_t>(job.incoming.len - begin)))) {
             auto length = static_cast<int>(end - (job.incoming.data + begin));
             Handle(ParseEvent(job.incoming.data + begin, static_cast<std::size_t>(length)));
             begin += length + 1;
         }
         if (begin > 0) {
-            std::memmove(job.incoming.data, job.incoming.data + begin, static_cast<std::size_t>(job.incoming.len - begin));
+            std::memmove(job.incoming.data, job.incoming.data + begin,
+                         static_cast<std::size_t>(job.incoming.len - begin));
             job.incoming.len -= begin;
         }
         CHECK_FOR_INTERRUPTS();
@@ -287,7 +295,8 @@ void LookForRequests() {
     }
     char reason[256] = "";
     LWLockAcquire(shared->lock, LW_SHARED);
-    if (job.slot->cancel) CopyText(reason, sizeof reason, job.slot->cancel_reason[0] ? job.slot->cancel_reason : "it was cancelled");
+    if (job.slot->cancel)
+        CopyText(reason, sizeof reason, job.slot->cancel_reason[0] ? job.slot->cancel_reason : "it was cancelled");
     LWLockRelease(shared->lock);
     if (reason[0]) AskToEnd(reason, false);
     CHECK_FOR_INTERRUPTS();
@@ -326,7 +335,8 @@ void ListenToEngine() {
 }
 
 JobState Judge() {
-    if (job.result && !job.failure.message[0]) return JobState::kDone;    // even if its end was asked for: it was too late
+    if (job.result && !job.failure.message[0])
+        return JobState::kDone;    // even if its end was asked for: it was too late
     job.result = nullptr;
     if (job.cancel_reason[0]) {
         bool unsure = job.killed && job.in_commit;
@@ -334,13 +344,16 @@ JobState Judge() {
         job.failure = {};
         Fail(ERRCODE_QUERY_CANCELED, psprintf("job %lld was cancelled", static_cast<long long>(job.job_id)),
              psprintf("%s%s", job.cancel_reason,
-                      job.changed ? "; something was committed before" : unsure ? "; the engine was killed while it committed: look before you go on" : "; nothing changed"),
+                      job.changed ? "; something was committed before"
+                      : unsure    ? "; the engine was killed while it committed: look before you go on"
+                                  : "; nothing changed"),
              job.changed ? told.hint : "");
         return JobState::kCancelled;
     }
     char how[256];
     DescribeEnd(&job.engine, how, sizeof how);
-    Fail(ERRCODE_INTERNAL_ERROR, "the engine ended without telling an outcome", how, "The server log holds what it wrote to standard error.");
+    Fail(ERRCODE_INTERNAL_ERROR, "the engine ended without telling an outcome", how,
+         "The server log holds what it wrote to standard error.");
     return JobState::kFailed;
 }
 
@@ -351,8 +364,10 @@ void Finish(void *outcome) {
 }
 
 void Conclude(JobState state) {
-    Outcome outcome{state, job.result, state == JobState::kDone ? nullptr : &job.failure, job.changed, job.slot->backup_id, job.slot->engine,
-                    job.bytes_read, job.bytes_stored, job.warning_count, job.warnings};
+    Outcome outcome{state,          job.result,          state == JobState::kDone ? nullptr : &job.failure,
+                    job.changed,    job.slot->backup_id, job.slot->engine,
+                    job.bytes_read, job.bytes_stored,    job.warning_count,
+                    job.warnings};
     char *text = FormatOutcome(outcome);
     Failure failure{};
     bool recorded = false;
@@ -367,7 +382,10 @@ void Conclude(JobState state) {
     } else {
         job.slot->state = JobState::kFailed;
         job.slot->unreported = true;
-        CopyText(failure.hint, sizeof failure.hint, state == JobState::kDone ? "The job itself was done. SELECT * FROM ark.rebuild_catalog(); reads the store." : "");
+        CopyText(failure.hint, sizeof failure.hint,
+                 state == JobState::kDone
+                     ? "The job itself was done. SELECT * FROM ark.rebuild_catalog(); reads the store."
+                     : "");
         job.slot->failure = failure;
     }
     job.slot->changed = job.changed || state == JobState::kDone;
@@ -393,7 +411,8 @@ bool RunEngine(const Begun &begun) {
         ErrorData *error = CopyErrorData();
         FlushErrorState();
         job.failure = {};
-        Fail(error->sqlerrcode, error->message ? error->message : "", error->detail ? error->detail : "", error->hint ? error->hint : "");
+        Fail(error->sqlerrcode, error->message ? error->message : "", error->detail ? error->detail : "",
+             error->hint ? error->hint : "");
         ended = false;
     }
     PG_END_TRY();

@@ -17,7 +17,7 @@ namespace ark::pg {
 namespace {
 
 constexpr int kIdsAtOnce = 16;
-constexpr long kLookEveryMs = 15'000;         // at the schedules, which sessions change without telling
+constexpr long kLookEveryMs = 15'000;    // at the schedules, which sessions change without telling
 constexpr long kWithoutExtensionMs = 5'000;
 constexpr int kStartPatienceMs = 60'000;
 
@@ -81,7 +81,9 @@ void Prepare(void *) {
     RunQuery(query::kInterruptJobs, {alive.data});
 }
 
-void LookForExtension(void *same) { *static_cast<bool *>(same) = OidIsValid(extension) && FindExtension() == extension; }
+void LookForExtension(void *same) {
+    *static_cast<bool *>(same) = OidIsValid(extension) && FindExtension() == extension;
+}
 
 void ForgetIds() {
     LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -110,8 +112,9 @@ void Queue(void *context) {
     auto *slot = static_cast<JobSlot *>(context);
     const JobRequest &request = slot->request;
     auto or_null = [](const char *text) { return text[0] ? text : nullptr; };
-    RunQuery(query::kQueueJob, {IdText(slot->job_id), request.action, request.verb, request.source, or_null(request.database), or_null(request.kind),
-                                or_null(request.schedule), request.caller, request.arguments});
+    RunQuery(query::kQueueJob,
+             {IdText(slot->job_id), request.action, request.verb, request.source, or_null(request.database),
+              or_null(request.kind), or_null(request.schedule), request.caller, request.arguments});
 }
 
 // Only the launcher moves a slot out of kQueued, so it may read one without the lock.
@@ -144,7 +147,8 @@ void RecordEnding(void *context) {
     auto *ending = static_cast<Ending *>(context);
     StringInfoData json;
     initStringInfo(&json);
-    appendStringInfo(&json, "{\"state\":\"%s\",\"sqlstate\":\"%s\",\"message\":", StateSql(ending->state), unpack_sql_state(ending->failure->sqlstate));
+    appendStringInfo(&json, "{\"state\":\"%s\",\"sqlstate\":\"%s\",\"message\":", StateSql(ending->state),
+                     unpack_sql_state(ending->failure->sqlstate));
     escape_json(&json, ending->failure->message);
     appendStringInfoString(&json, ",\"detail\":");
     escape_json(&json, ending->failure->detail);
@@ -168,16 +172,20 @@ void Conclude(JobSlot &slot, JobState state) {
 void CancelQueued(JobSlot &slot) {
     slot.failure = {};
     slot.failure.sqlstate = ERRCODE_QUERY_CANCELED;
-    CopyText(slot.failure.message, sizeof slot.failure.message, psprintf("job %lld was cancelled", static_cast<long long>(slot.job_id)));
-    CopyText(slot.failure.detail, sizeof slot.failure.detail, psprintf("%s; it had not begun, nothing changed", slot.cancel_reason));
+    CopyText(slot.failure.message, sizeof slot.failure.message,
+             psprintf("job %lld was cancelled", static_cast<long long>(slot.job_id)));
+    CopyText(slot.failure.detail, sizeof slot.failure.detail,
+             psprintf("%s; it had not begun, nothing changed", slot.cancel_reason));
     Conclude(slot, JobState::kCancelled);
 }
 
 void Reap(int index) {
     JobSlot &slot = shared->slots[index];
     pid_t pid;
-    bool stopped = handles[index] ? GetBackgroundWorkerPid(handles[index], &pid) == BGWH_STOPPED
-                                  : slot.state == JobState::kStarting && TimestampDifferenceExceeds(slot.started_at, GetCurrentTimestamp(), kStartPatienceMs);
+    bool stopped = handles[index]
+                       ? GetBackgroundWorkerPid(handles[index], &pid) == BGWH_STOPPED
+                       : slot.state == JobState::kStarting &&
+                             TimestampDifferenceExceeds(slot.started_at, GetCurrentTimestamp(), kStartPatienceMs);
     if (stopped && handles[index]) {
         pfree(handles[index]);
         handles[index] = nullptr;
@@ -202,7 +210,8 @@ bool MayStart(const JobSlot &candidate, char *waiting_for, std::size_t size) {
         if (slot.state != JobState::kStarting && slot.state != JobState::kRunning) continue;
         if (!slot.request.light) heavy++;
         if (candidate.request.exclusive[0] && strcmp(candidate.request.exclusive, slot.request.exclusive) == 0) {
-            pg_snprintf(waiting_for, size, "job %lld, which is the same %s", static_cast<long long>(slot.job_id), slot.request.action);
+            pg_snprintf(waiting_for, size, "job %lld, which is the same %s", static_cast<long long>(slot.job_id),
+                        slot.request.action);
             return false;
         }
     }
@@ -214,7 +223,9 @@ bool MayStart(const JobSlot &candidate, char *waiting_for, std::size_t size) {
 JobSlot *OldestQueued(int64 after) {
     JobSlot *oldest = nullptr;
     for (JobSlot &slot : shared->slots)
-        if (slot.state == JobState::kQueued && slot.recorded && slot.job_id > after && (!oldest || slot.job_id < oldest->job_id)) oldest = &slot;
+        if (slot.state == JobState::kQueued && slot.recorded && slot.job_id > after &&
+            (!oldest || slot.job_id < oldest->job_id))
+            oldest = &slot;
     return oldest;
 }
 
@@ -290,9 +301,12 @@ void LookAtSlots() {
     for (int i = 0; i < kSlots; i++) {
         JobSlot &slot = shared->slots[i];
         if (slot.state == JobState::kFree) continue;
-        if (slot.state == JobState::kQueued && !slot.recorded) RecordQueued(slot);
-        else if (slot.state == JobState::kQueued && slot.cancel) CancelQueued(slot);
-        else Reap(i);
+        if (slot.state == JobState::kQueued && !slot.recorded)
+            RecordQueued(slot);
+        else if (slot.state == JobState::kQueued && slot.cancel)
+            CancelQueued(slot);
+        else
+            Reap(i);
     }
 }
 
@@ -305,8 +319,10 @@ bool SomethingWaits() {
 // One turn; returns how long to wait for the next.
 long Turn() {
     bool same = false;
-    if (shared->ready && (!RunInTransaction(LookForExtension, &same, nullptr) || !same)) ForgetIds();    // it was dropped, and maybe made anew
-    if (!shared->ready && (!RunInTransaction(Prepare, nullptr, nullptr) || !OidIsValid(extension))) return kWithoutExtensionMs;
+    if (shared->ready && (!RunInTransaction(LookForExtension, &same, nullptr) || !same))
+        ForgetIds();    // it was dropped, and maybe made anew
+    if (!shared->ready && (!RunInTransaction(Prepare, nullptr, nullptr) || !OidIsValid(extension)))
+        return kWithoutExtensionMs;
     if (IdsRunOut() && !RunInTransaction(ReserveIds, nullptr, nullptr)) return kWithoutExtensionMs;
     shared->ready = true;
     LookAtSlots();

@@ -31,7 +31,8 @@ struct Scope {
 
 void CheckCaller(Oid role) {
     if (!superuser() || InLocalUserIdChange() || depth > 0)
-        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("only a superuser's own session may act as another role")));
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("only a superuser's own session may act as another role")));
     if (!OidIsValid(role) || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", role)));
 }
@@ -41,8 +42,10 @@ Scope Become(Oid role, bool read_only) {
     GetUserIdAndSecContext(&scope.user, &scope.security_context);
     scope.guc_level = NewGUCNestLevel();
     // What the role's code changes of the session is undone with this level.
-    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-    if (read_only) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                      false);
+    if (read_only)
+        set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     SetUserIdAndSecContext(role, scope.security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
     depth++;
     return scope;
@@ -57,7 +60,9 @@ void Return(const Scope &scope) {
 uint64 Execute(const char *statement) {
     SPI_connect();
     int result = SPI_execute(statement, false, 0);
-    if (result < 0) ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("cannot run this statement as another role: %s", SPI_result_code_string(result))));
+    if (result < 0)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("cannot run this statement as another role: %s", SPI_result_code_string(result))));
     uint64 processed = SPI_processed;
     SPI_finish();
     return processed;
@@ -66,15 +71,19 @@ uint64 Execute(const char *statement) {
 // The caller's column definition list says what is expected; the rows must be exactly of those types.
 void CheckColumns(TupleDesc got, TupleDesc expected) {
     bool same = got->natts == expected->natts;
-    for (int i = 0; same && i < got->natts; i++) same = TupleDescAttr(got, i)->atttypid == TupleDescAttr(expected, i)->atttypid;
-    if (!same) ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("the statement's columns are not those of the column definition list")));
+    for (int i = 0; same && i < got->natts; i++)
+        same = TupleDescAttr(got, i)->atttypid == TupleDescAttr(expected, i)->atttypid;
+    if (!same)
+        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                        errmsg("the statement's columns are not those of the column definition list")));
 }
 
 void Select(const char *statement, ReturnSetInfo *result) {
     constexpr long kRowsAtOnce = 1000;
     SPI_connect();
     SPIPlanPtr plan = SPI_prepare(statement, 0, nullptr);
-    if (!plan || !SPI_is_cursor_plan(plan)) ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("the statement does not return rows")));
+    if (!plan || !SPI_is_cursor_plan(plan))
+        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("the statement does not return rows")));
     Portal portal = SPI_cursor_open(nullptr, plan, nullptr, nullptr, false);
     CheckColumns(portal->tupDesc, result->setDesc);
     do {
@@ -97,13 +106,9 @@ ARK_FUNCTION(ark_run_as) {
     Scope scope = Become(role, PG_GETARG_BOOL(2));
     uint64 processed = 0;
     PG_TRY();
-    {
-        processed = Execute(statement);
-    }
+    { processed = Execute(statement); }
     PG_FINALLY();
-    {
-        Return(scope);
-    }
+    { Return(scope); }
     PG_END_TRY();
     PG_RETURN_INT64(static_cast<int64>(processed));
 }
@@ -116,13 +121,9 @@ ARK_FUNCTION(ark_select_as) {
     InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
     Scope scope = Become(role, true);
     PG_TRY();
-    {
-        Select(statement, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
-    }
+    { Select(statement, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo)); }
     PG_FINALLY();
-    {
-        Return(scope);
-    }
+    { Return(scope); }
     PG_END_TRY();
     return Datum(0);
 }

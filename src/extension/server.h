@@ -86,9 +86,9 @@ extern "C" {
 #include "extension/compat.h"
 
 // A function that SQL can call, exported under its own name.
-#define ARK_FUNCTION(name)                                       \
-    extern "C" {                                                 \
-    PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                    \
-    PG_FUNCTION_INFO_V1(name);                                   \
-    }                                                            \
+#define ARK_FUNCTION(name)                    \
+    extern "C" {                              \
+    PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+    PG_FUNCTION_INFO_V1(name);                \
+    }                                         \
     Datum name([[maybe_unused]] PG_FUNCTION_ARGS)

@@ -39,7 +39,8 @@ template <std::size_t... kIndex>
 constexpr std::array<GucStringCheckHook, kMostSettings> MakeCheckHooks(std::index_sequence<kIndex...>) {
     return {CheckHook<kIndex>...};
 }
-constexpr std::array<GucStringCheckHook, kMostSettings> kCheckHooks = MakeCheckHooks(std::make_index_sequence<kMostSettings>());
+constexpr std::array<GucStringCheckHook, kMostSettings> kCheckHooks =
+    MakeCheckHooks(std::make_index_sequence<kMostSettings>());
 
 GucContext ContextOf(const Setting &setting) {
     switch (setting.context) {
@@ -59,16 +60,18 @@ void Define(std::size_t index, const Setting &setting) {
     if (setting.context == SettingContext::kConfigFile) flags |= GUC_DISALLOW_IN_AUTO_FILE;
     switch (setting.type) {
     case SettingType::kBool:
-        DefineCustomBoolVariable(name, setting.summary, nullptr, &values[index].as_bool, strcmp(setting.default_value, "on") == 0,
-                                 ContextOf(setting), flags, nullptr, nullptr, nullptr);
+        DefineCustomBoolVariable(name, setting.summary, nullptr, &values[index].as_bool,
+                                 strcmp(setting.default_value, "on") == 0, ContextOf(setting), flags, nullptr, nullptr,
+                                 nullptr);
         break;
     case SettingType::kInt:
-        DefineCustomIntVariable(name, setting.summary, nullptr, &values[index].as_int, atoi(setting.default_value), static_cast<int>(setting.min),
-                                static_cast<int>(setting.max), ContextOf(setting), flags, nullptr, nullptr, nullptr);
+        DefineCustomIntVariable(name, setting.summary, nullptr, &values[index].as_int, atoi(setting.default_value),
+                                static_cast<int>(setting.min), static_cast<int>(setting.max), ContextOf(setting), flags,
+                                nullptr, nullptr, nullptr);
         break;
     default:
-        DefineCustomStringVariable(name, setting.summary, nullptr, &values[index].as_text, setting.default_value, ContextOf(setting), flags,
-                                   kCheckHooks[index], nullptr, nullptr);
+        DefineCustomStringVariable(name, setting.summary, nullptr, &values[index].as_text, setting.default_value,
+                                   ContextOf(setting), flags, kCheckHooks[index], nullptr, nullptr);
     }
 }
 
@@ -79,10 +82,12 @@ void DefineSettings() {
     if (count > kMostSettings) elog(FATAL, "pg_ark has more settings than check hooks");
     for (std::size_t i = 0; i < count; i++) Define(i, Settings()[i]);
     // Not for users, so not in the table: where a developer's engine is, and consent to roles that were there before.
-    DefineCustomStringVariable("ark.engine_path", "The engine program, if it is not beside the server program.", nullptr, &engine_path, "",
-                               PGC_SIGHUP, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_AUTO_FILE, nullptr, nullptr, nullptr);
-    DefineCustomBoolVariable("ark.adopt_roles", "Lets CREATE EXTENSION use ark_ roles that exist and have members.", nullptr, &adopt_roles, false,
-                             PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable(
+        "ark.engine_path", "The engine program, if it is not beside the server program.", nullptr, &engine_path, "",
+        PGC_SIGHUP, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_AUTO_FILE, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable("ark.adopt_roles", "Lets CREATE EXTENSION use ark_ roles that exist and have members.",
+                             nullptr, &adopt_roles, false, PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE, nullptr,
+                             nullptr, nullptr);
     MarkGUCPrefixReserved("ark");
 }
 

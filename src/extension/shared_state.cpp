@@ -52,9 +52,10 @@ void InstallSharedStateHooks() {
 
 void RequireSharedState() {
     if (shared) return;
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("pg_ark is not loaded by this server"),
-                    errdetail("shared_preload_libraries does not name pg_ark, so there is no launcher that could run a job."),
-                    errhint("Add pg_ark to shared_preload_libraries and restart the server.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("pg_ark is not loaded by this server"),
+             errdetail("shared_preload_libraries does not name pg_ark, so there is no launcher that could run a job."),
+             errhint("Add pg_ark to shared_preload_libraries and restart the server.")));
 }
 
 JobSlot *FindSlot(int64 job_id) {

@@ -35,37 +35,37 @@ struct JobRequest {
     char action[NAMEDATALEN];
     char verb[32];
     char source[NAMEDATALEN];
-    char database[NAMEDATALEN];       // empty: none
+    char database[NAMEDATALEN];    // empty: none
     char kind[32];
-    char exclusive[3 * NAMEDATALEN];  // jobs with the same text run one after the other; empty: any time
-    char schedule[NAMEDATALEN];       // empty: by hand
-    bool light;                       // does not count against ark.max_concurrent_jobs
-    char caller[2048];                // JSON
-    char arguments[kMaxArguments];    // JSON
+    char exclusive[3 * NAMEDATALEN];    // jobs with the same text run one after the other; empty: any time
+    char schedule[NAMEDATALEN];         // empty: by hand
+    bool light;                         // does not count against ark.max_concurrent_jobs
+    char caller[2048];                  // JSON
+    char arguments[kMaxArguments];      // JSON
 };
 
 struct JobSlot {
     JobState state;
-    bool recorded;    // its row is committed
-    bool cancel;      // somebody asked to end it
-    bool unreported;  // final, but the outcome is not in the catalog: the launcher will write it
+    bool recorded;      // its row is committed
+    bool cancel;        // somebody asked to end it
+    bool unreported;    // final, but the outcome is not in the catalog: the launcher will write it
     char cancel_reason[256];
     char waiting_for[160];
     int64 job_id;
     int64 restore_id;
     char backup_id[64];
-    char engine[32];           // version that the engine told
+    char engine[32];    // version that the engine told
     pid_t worker_pid;
     pid_t engine_pid;
     Latch *worker_latch;
-    Latch *waiter_latch;       // points into shared memory for ever; a latch set too often does no harm
+    Latch *waiter_latch;    // points into shared memory for ever; a latch set too often does no harm
     TimestampTz queued_at, started_at;
     JobProgress progress;
     uint64 notes_written;
-    Note notes[kNotes];        // note n is at n % kNotes
-    Failure failure;           // of kFailed and kCancelled
-    bool changed;              // something was committed all the same
-    char message[1024];        // of kDone
+    Note notes[kNotes];    // note n is at n % kNotes
+    Failure failure;       // of kFailed and kCancelled
+    bool changed;          // something was committed all the same
+    char message[1024];    // of kDone
     JobRequest request;
 };
 
@@ -73,9 +73,9 @@ struct SharedState {
     LWLock *lock;
     pid_t launcher_pid;
     Latch *launcher_latch;
-    Oid database;              // that the launcher is connected to
-    bool connect_directly;     // launcher.cpp
-    bool ready;                // the extension is there and its interrupted jobs are recorded
+    Oid database;             // that the launcher is connected to
+    bool connect_directly;    // launcher.cpp
+    bool ready;               // the extension is there and its interrupted jobs are recorded
     int64 next_job_id, end_job_id;
     JobSlot slots[kSlots];
 };

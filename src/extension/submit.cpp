@@ -10,7 +10,8 @@ constexpr int kLauncherPatienceMs = 30'000;
 [[noreturn]] void LauncherIsSilent() {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the launcher of pg_ark does not answer"),
                     errdetail("It restarts by itself every 5 seconds; the server log says why it ends."),
-                    errhint("Check that max_worker_processes leaves room for it, and that ark.database is the database of the extension.")));
+                    errhint("Check that max_worker_processes leaves room for it, and that ark.database is the database "
+                            "of the extension.")));
     pg_unreachable();
 }
 
@@ -25,7 +26,8 @@ JobSlot *SlotToUse() {
     JobSlot *oldest = nullptr;
     for (JobSlot &slot : shared->slots) {
         if (slot.state == JobState::kFree) return &slot;
-        if (IsFinal(slot.state) && !slot.waiter_latch && !slot.unreported && (!oldest || slot.job_id < oldest->job_id)) oldest = &slot;
+        if (IsFinal(slot.state) && !slot.waiter_latch && !slot.unreported && (!oldest || slot.job_id < oldest->job_id))
+            oldest = &slot;
     }
     return oldest;
 }
@@ -66,7 +68,8 @@ int64 Enqueue(const JobRequest &request) {
         LWLockRelease(shared->lock);
         if (job_id) return job_id;
         if (has_id)
-            ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("%d jobs are queued or running already", kSlots),
+            ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                            errmsg("%d jobs are queued or running already", kSlots),
                             errhint("See ark.progress; ark.cancel_job(job_id) ends one.")));
         if (waited * 200 > kLauncherPatienceMs) LauncherIsSilent();
         WaitALittle();
@@ -79,7 +82,8 @@ void ReadJobRequest(const Row &row, int first, JobRequest *request) {
     auto text = [&](int column, char *to, std::size_t size) {
         const char *value = row.values[first + column] ? row.values[first + column] : "";
         if (strlen(value) >= size)
-            ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the arguments of a job are limited to %zu bytes", size - 1),
+            ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                            errmsg("the arguments of a job are limited to %zu bytes", size - 1),
                             errhint("Name fewer entities, or make one entity of them with ark.set_entity().")));
         strlcpy(to, value, size);
     };
@@ -98,15 +102,17 @@ void ReadJobRequest(const Row &row, int first, JobRequest *request) {
 void RequireRunningLauncher() {
     RequireSharedState();
     if (RecoveryInProgress())
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("jobs cannot be started on a standby"),
-                        errdetail("Their history could not be written here."),
-                        errhint("Call it on the primary, or run the program pg_ark by hand: it works without SQL.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("jobs cannot be started on a standby"),
+                 errdetail("Their history could not be written here."),
+                 errhint("Call it on the primary, or run the program pg_ark by hand: it works without SQL.")));
     if (!SettingBool("enabled"))
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("pg_ark is switched off"),
                         errhint("Set ark.enabled = on and reload the configuration.")));
     if (strcmp(get_database_name(MyDatabaseId), SettingText("database")) != 0)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("jobs are started in database \"%s\", not in \"%s\"", SettingText("database"), get_database_name(MyDatabaseId)),
+                        errmsg("jobs are started in database \"%s\", not in \"%s\"", SettingText("database"),
+                               get_database_name(MyDatabaseId)),
                         errdetail("The launcher is connected to the database that ark.database names."),
                         errhint("Connect to it, or set ark.database and restart the server.")));
 }

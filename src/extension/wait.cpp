@@ -57,28 +57,34 @@ char *Megabytes(int64 bytes) { return psprintf("%.1f MB", static_cast<double>(by
 void TellProgress(int64 job_id, const Seen &seen) {
     const JobProgress &progress = seen.progress;
     if (seen.state == JobState::kQueued || seen.state == JobState::kStarting)
-        ereport(NOTICE, (errmsg("job %lld is queued%s%s", static_cast<long long>(job_id), seen.waiting_for[0] ? ": waiting for " : "", seen.waiting_for)));
+        ereport(NOTICE, (errmsg("job %lld is queued%s%s", static_cast<long long>(job_id),
+                                seen.waiting_for[0] ? ": waiting for " : "", seen.waiting_for)));
     else if (progress.total_bytes > 0)
-        ereport(NOTICE, (errmsg("job %lld: %s, %d %% of %s, %s stored%s%s", static_cast<long long>(job_id), progress.phase,
-                                static_cast<int>(100.0 * static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes)),
-                                Megabytes(progress.total_bytes), Megabytes(progress.stored_bytes), progress.current[0] ? ", " : "", progress.current)));
+        ereport(NOTICE,
+                (errmsg("job %lld: %s, %d %% of %s, %s stored%s%s", static_cast<long long>(job_id), progress.phase,
+                        static_cast<int>(100.0 * static_cast<double>(progress.done_bytes) /
+                                         static_cast<double>(progress.total_bytes)),
+                        Megabytes(progress.total_bytes), Megabytes(progress.stored_bytes),
+                        progress.current[0] ? ", " : "", progress.current)));
     else if (progress.phase[0])
-        ereport(NOTICE, (errmsg("job %lld: %s, %s%s%s", static_cast<long long>(job_id), progress.phase, Megabytes(progress.done_bytes),
-                                progress.current[0] ? ", " : "", progress.current)));
+        ereport(NOTICE, (errmsg("job %lld: %s, %s%s%s", static_cast<long long>(job_id), progress.phase,
+                                Megabytes(progress.done_bytes), progress.current[0] ? ", " : "", progress.current)));
 }
 
 [[noreturn]] void RaiseAfterCancel(int64 job_id, const Seen &seen) {
     auto id = static_cast<long long>(job_id);
     bool over = IsFinal(seen.state);
     bool committed = seen.changed || seen.state == JobState::kDone;
-    ereport(ERROR,
-            (errcode(ERRCODE_QUERY_CANCELED), errmsg("canceling statement due to user request"),
-             !over ? errdetail("Job %lld was asked to end and has not answered yet.", id)
-             : !committed ? errdetail("Job %lld was cancelled: nothing changed.", id)
-             : seen.restore_id ? errdetail("Too late: restore %lld was committed.", static_cast<long long>(seen.restore_id))
-                               : errdetail("Too late: job %lld had finished.", id),
-             !over ? errhint("SELECT * FROM ark.job_history WHERE job_id = %lld;", id)
-             : committed && seen.restore_id ? errhint("SELECT * FROM ark.undo_restore(%lld);", static_cast<long long>(seen.restore_id)) : 0));
+    ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("canceling statement due to user request"),
+                    !over        ? errdetail("Job %lld was asked to end and has not answered yet.", id)
+                    : !committed ? errdetail("Job %lld was cancelled: nothing changed.", id)
+                    : seen.restore_id
+                        ? errdetail("Too late: restore %lld was committed.", static_cast<long long>(seen.restore_id))
+                        : errdetail("Too late: job %lld had finished.", id),
+                    !over ? errhint("SELECT * FROM ark.job_history WHERE job_id = %lld;", id)
+                    : committed && seen.restore_id
+                        ? errhint("SELECT * FROM ark.undo_restore(%lld);", static_cast<long long>(seen.restore_id))
+                        : 0));
     pg_unreachable();
 }
 
@@ -101,8 +107,10 @@ void CancelAndRaise(int64 job_id) {
 void CheckInterrupts(int64 job_id) {
     if (QueryCancelPending && !ProcDiePending && InterruptHoldoffCount == 0 && QueryCancelHoldoffCount == 0) {
         if (get_timeout_indicator(LOCK_TIMEOUT, false) || get_timeout_indicator(STATEMENT_TIMEOUT, false))
-            ereport(NOTICE, (errmsg("the statement ends here, job %lld goes on", static_cast<long long>(job_id)),
-                             errhint("SELECT * FROM ark.progress; later SELECT * FROM ark.job_history WHERE job_id = %lld;", static_cast<long long>(job_id))));
+            ereport(NOTICE,
+                    (errmsg("the statement ends here, job %lld goes on", static_cast<long long>(job_id)),
+                     errhint("SELECT * FROM ark.progress; later SELECT * FROM ark.job_history WHERE job_id = %lld;",
+                             static_cast<long long>(job_id))));
         else
             CancelAndRaise(job_id);
     }

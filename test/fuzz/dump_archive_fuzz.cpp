@@ -18,8 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
             try {
                 LargeObjectsCreated(*entry);
                 if (entry->copy_statement) ParseCopyStatement(*entry->copy_statement);
-            } catch (const Error &) {
-            }
+            } catch (const Error &) {}
         }
         if (encoded != copied || AsText(bytes.first(reader.Offset())) != copied) std::abort();
     } catch (const Error &error) {

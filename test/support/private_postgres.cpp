@@ -37,7 +37,9 @@ pid_t Spawn(const std::vector<std::string> &argv, const std::filesystem::path &o
         dup2(log, STDERR_FILENO);
         int nothing = open("/dev/null", O_RDONLY);
         dup2(nothing, STDIN_FILENO);
-        if (user && (initgroups(user->pw_name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)) _exit(126);
+        if (user &&
+            (initgroups(user->pw_name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0))
+            _exit(126);
         prctl(PR_SET_PDEATHSIG, SIGQUIT);
         if (chdir("/") != 0) _exit(126);
         execv(words[0], words.data());
@@ -73,7 +75,8 @@ std::string PrivatePostgres::Bindir() {
     if (const char *given = std::getenv("PG_BINDIR")) return given;
     std::string newest;
     for (const auto &entry : std::filesystem::directory_iterator("/usr/lib/postgresql"))
-        if (std::filesystem::exists(entry.path() / "bin/postgres")) newest = std::max(newest, (entry.path() / "bin").string());
+        if (std::filesystem::exists(entry.path() / "bin/postgres"))
+            newest = std::max(newest, (entry.path() / "bin").string());
     if (newest.empty()) throw std::runtime_error("no PostgreSQL server under /usr/lib/postgresql; set PG_BINDIR");
     return newest;
 }
@@ -85,7 +88,9 @@ PrivatePostgres::PrivatePostgres(const std::vector<std::string> &settings) {
     if (const passwd *user = ServerUser(); user && chown(pattern.c_str(), user->pw_uid, user->pw_gid) != 0)
         throw std::runtime_error("could not give the test server its directory");
     std::filesystem::permissions(directory_, std::filesystem::perms(0755));
-    Must({Bindir() + "/initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D", data_directory().string()}, log());
+    Must({Bindir() + "/initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D",
+          data_directory().string()},
+         log());
     Configure(settings);
     Start();
 }
@@ -93,7 +98,8 @@ PrivatePostgres::PrivatePostgres(const std::vector<std::string> &settings) {
 void PrivatePostgres::Configure(const std::vector<std::string> &settings) const {
     std::ofstream conf(data_directory() / "postgresql.conf", std::ios::app);
     conf << "listen_addresses = ''\nport = " << kPort << "\nunix_socket_directories = '" << directory_.string()
-         << "'\nfsync = off\nmax_connections = 60\nshared_buffers = 64MB\nlog_min_messages = warning\nautovacuum = off\n";
+         << "'\nfsync = off\nmax_connections = 60\nshared_buffers = 64MB\nlog_min_messages = warning\nautovacuum = "
+            "off\n";
     for (const std::string &line : settings) conf << line << '\n';
 }
 
@@ -125,7 +131,8 @@ PrivatePostgres::~PrivatePostgres() {
 }
 
 std::string PrivatePostgres::Conninfo(std::string_view database, std::string_view role) const {
-    return "host=" + directory_.string() + " port=" + std::to_string(kPort) + " user=" + std::string(role) + " dbname=" + std::string(database);
+    return "host=" + directory_.string() + " port=" + std::to_string(kPort) + " user=" + std::string(role) +
+           " dbname=" + std::string(database);
 }
 
 std::string PrivatePostgres::Sql(std::string_view database, std::string_view sql, std::string_view role) const {
@@ -144,7 +151,13 @@ std::string PrivatePostgres::CreateDatabase(std::string_view stem, std::string_v
 std::string PrivatePostgres::Run(std::string_view program, const std::vector<std::string> &arguments) const {
     static std::atomic<int> number{0};
     std::filesystem::path out = directory_ / ("out." + std::to_string(++number));
-    std::vector<std::string> argv = {Bindir() + "/" + std::string(program), "-h", directory_.string(), "-p", std::to_string(kPort), "-U", "postgres"};
+    std::vector<std::string> argv = {Bindir() + "/" + std::string(program),
+                                     "-h",
+                                     directory_.string(),
+                                     "-p",
+                                     std::to_string(kPort),
+                                     "-U",
+                                     "postgres"};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     Must(argv, out);
     std::string text = ReadText(out);

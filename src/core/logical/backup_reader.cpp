@@ -16,10 +16,11 @@ Manifest ReadableManifest(const Repository &repository, const BackupId &id, KeyR
         throw Error(Code::kNotFound, fmt::format("there is no backup \"{}\"", id), manifest ? "it was aborted" : "",
                     "pg_ark list shows what there is");
     if (!manifest->readable())
-        throw Error(Code::kPermissionDenied, fmt::format("could not read backup \"{}\"", id), "it is encrypted and no key was given",
-                    "set ark.encryption_key");
+        throw Error(Code::kPermissionDenied, fmt::format("could not read backup \"{}\"", id),
+                    "it is encrypted and no key was given", "set ark.encryption_key");
     if (manifest->clear.kind != "logical" && manifest->clear.kind != "entities")
-        throw Error(Code::kInvalidArgument, fmt::format("backup \"{}\" is of kind {} and has no tables", id, manifest->clear.kind));
+        throw Error(Code::kInvalidArgument,
+                    fmt::format("backup \"{}\" is of kind {} and has no tables", id, manifest->clear.kind));
     return std::move(*manifest);
 }
 
@@ -51,7 +52,8 @@ struct BackupReader::State {
 BackupReader::BackupReader(std::shared_ptr<Repository> repository, std::shared_ptr<KeyRing> keys, const BackupId &id)
     : state_(std::make_unique<State>()) {
     state_->manifest = ReadableManifest(*repository, id, keys.get());
-    if (!state_->manifest.body.contains("tree")) throw Error(Code::kCorrupt, fmt::format("the manifest of backup \"{}\" has no tree", id));
+    if (!state_->manifest.body.contains("tree"))
+        throw Error(Code::kCorrupt, fmt::format("the manifest of backup \"{}\" has no tree", id));
     state_->root = TreeRootFromJson(state_->manifest.body["tree"]);
     state_->frames = std::make_shared<FrameReader>(std::move(repository), std::move(keys));
 }

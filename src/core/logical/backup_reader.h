@@ -15,7 +15,8 @@ struct BackupColumn {
     bool not_null = false;
     std::string generated;    // "", "s", "v"
     std::string identity;     // "", "a", "d"
-    bool plain = true;        // its input function runs no code that a user wrote (not a domain, composite, or built of them)
+    bool plain =
+        true;    // its input function runs no code that a user wrote (not a domain, composite, or built of them)
 };
 
 struct BackupTable {
@@ -25,8 +26,8 @@ struct BackupTable {
     char kind = 'r';
     char persistence = 'p';
     std::vector<BackupColumn> columns;
-    std::vector<std::string> copy;    // columns in the data, in order
-    std::vector<std::string> key;     // may be empty
+    std::vector<std::string> copy;                                // columns in the data, in order
+    std::vector<std::string> key;                                 // may be empty
     std::vector<std::string> partition_of;                        // schema, table; or empty
     std::vector<std::pair<std::string, std::string>> inherits;    // schema, table
     std::string filter;

@@ -20,8 +20,8 @@ std::uint64_t ShortName(std::string_view pack) {
 
 }    // namespace
 
-SparsePacks::SparsePacks(const Repository &repository, std::shared_ptr<FrameReader> frames, const Manifest &base, double rewrite_share,
-                         Ticker &ticker)
+SparsePacks::SparsePacks(const Repository &repository, std::shared_ptr<FrameReader> frames, const Manifest &base,
+                         double rewrite_share, Ticker &ticker)
     : budget_(static_cast<std::int64_t>(rewrite_share * static_cast<double>(base.clear.stored_bytes))) {
     if (budget_ <= 0) return;
     TreeRoot root = TreeRootFromJson(base.body.at("tree"));
@@ -34,7 +34,8 @@ SparsePacks::SparsePacks(const Repository &repository, std::shared_ptr<FrameRead
         for (const FrameRef &ref : FramesOf(*entry)) count(ref);
     }
     ReadPackList(repository, base.clear, [&](const PackInfo &pack) {
-        if (auto at = sparse_.find(ShortName(pack.pack)); at != sparse_.end() && at->second * 2 >= pack.size) sparse_.erase(at);
+        if (auto at = sparse_.find(ShortName(pack.pack)); at != sparse_.end() && at->second * 2 >= pack.size)
+            sparse_.erase(at);
     });
 }
 
@@ -59,8 +60,10 @@ void BaseBackup::Rewind() {
 std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
     if (!cursor_) return {};
     for (int step = 0; cursor_->Current() && cursor_->Path() < path; step++) {
-        if (step < kStepsBeforeSeek) cursor_->Next();
-        else cursor_->Seek(path);
+        if (step < kStepsBeforeSeek)
+            cursor_->Next();
+        else
+            cursor_->Seek(path);
     }
     if (!cursor_->Current() || cursor_->Path() != path) return {};
     return FramesOf(*cursor_->Current());
@@ -68,7 +71,9 @@ std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
 
 TreeWriter::Reuse BaseBackup::NodeReuse(const SparsePacks &sparse) {
     if (!root_) return nullptr;
-    return ark::NodeReuse(session_.frames(), *root_, [this, &sparse](const FrameRef &ref) { return !sparse.Rewrite(ref) && session_.Reference(ref); });
+    return ark::NodeReuse(session_.frames(), *root_, [this, &sparse](const FrameRef &ref) {
+        return !sparse.Rewrite(ref) && session_.Reference(ref);
+    });
 }
 
 }    // namespace ark

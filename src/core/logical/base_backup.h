@@ -18,12 +18,14 @@ class SparsePacks {
 public:
     SparsePacks() = default;
     // Reads the base's tree once.
-    SparsePacks(const Repository &repository, std::shared_ptr<FrameReader> frames, const Manifest &base, double rewrite_share, Ticker &ticker);
+    SparsePacks(const Repository &repository, std::shared_ptr<FrameReader> frames, const Manifest &base,
+                double rewrite_share, Ticker &ticker);
     // True if the frame shall be stored afresh; takes it out of the budget. Thread-safe.
     bool Rewrite(const FrameRef &ref) const;
 
 private:
-    std::unordered_map<std::uint64_t, std::uint64_t> sparse_;    // the first 64 bits of a pack's random id -> bytes in use
+    std::unordered_map<std::uint64_t, std::uint64_t>
+        sparse_;    // the first 64 bits of a pack's random id -> bytes in use
     mutable std::atomic<std::int64_t> budget_{0};
 };
 

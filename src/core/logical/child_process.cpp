@@ -28,7 +28,8 @@ constexpr auto kPatience = std::chrono::seconds(1);    // between asking a child
     for (int number : {SIGINT, SIGTERM, SIGPIPE, SIGHUP, SIGCHLD}) signal(number, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     int nothing = open("/dev/null", O_RDONLY);
-    if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 && dup2(complaints, STDERR_FILENO) >= 0)
+    if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
+        dup2(complaints, STDERR_FILENO) >= 0)
         execve(argv[0], argv, environment);
     int error = errno;
     if (write(failure, &error, sizeof error) < 0) _exit(126);
@@ -44,7 +45,8 @@ std::vector<char *> Pointers(std::vector<std::string> &texts) {
 
 }    // namespace
 
-ChildProcess::ChildProcess(const std::vector<std::string> &argv, const std::vector<std::pair<std::string, Secret>> &secrets, Ticker &ticker)
+ChildProcess::ChildProcess(const std::vector<std::string> &argv,
+                           const std::vector<std::pair<std::string, Secret>> &secrets, Ticker &ticker)
     : ticker_(ticker), name_(std::filesystem::path(argv.at(0)).filename()) {
     std::vector<std::string> words = argv, variables;
     for (char **variable = environ; *variable; variable++) variables.emplace_back(*variable);
@@ -64,7 +66,9 @@ ChildProcess::ChildProcess(const std::vector<std::string> &argv, const std::vect
     if (!complaints_) ThrowErrno(errno, "could not keep the complaints of \"" + name_ + "\"");
 
     pid_ = fork();
-    if (pid_ == 0) BecomeProgram(word_pointers.data(), variable_pointers.data(), output_end.get(), complaints_.get(), failure_end.get());
+    if (pid_ == 0)
+        BecomeProgram(word_pointers.data(), variable_pointers.data(), output_end.get(), complaints_.get(),
+                      failure_end.get());
     if (pid_ < 0) {
         pid_ = 0;
         ThrowErrno(errno, "could not start \"" + name_ + "\"");

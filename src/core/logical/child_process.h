@@ -19,7 +19,8 @@ class ChildProcess {
 public:
     // argv[0] is the program's path. `secrets` are added to the environment (PGPASSWORD). Standard input is empty.
     // Throws kNotFound or kPermissionDenied if it cannot be started.
-    ChildProcess(const std::vector<std::string> &argv, const std::vector<std::pair<std::string, Secret>> &secrets, Ticker &ticker);
+    ChildProcess(const std::vector<std::string> &argv, const std::vector<std::pair<std::string, Secret>> &secrets,
+                 Ticker &ticker);
     ~ChildProcess();    // Stop()
     ChildProcess(const ChildProcess &) = delete;
 

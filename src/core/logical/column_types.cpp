@@ -22,9 +22,11 @@ void ColumnTypes::Learn(Connection &connection, const std::set<ColumnType> &type
 
 void ColumnTypes::LearnFacts(Connection &connection, std::set<Oid> wanted) {
     static const std::string sql =
-        "SELECT t.oid, t.typtype, t.typbasetype, t.typtypmod, CASE WHEN t.typlen = -1 THEN t.typelem ELSE 0 END, t.typarray,"
-        " coalesce(r.rngsubtype, 0), coalesce(r.rngsubopc >= " + std::to_string(kFirstUserOid) +
-        " OR r.rngcanonical::oid >= " + std::to_string(kFirstUserOid) + ", false)"
+        "SELECT t.oid, t.typtype, t.typbasetype, t.typtypmod, CASE WHEN t.typlen = -1 THEN t.typelem ELSE 0 END, "
+        "t.typarray,"
+        " coalesce(r.rngsubtype, 0), coalesce(r.rngsubopc >= " +
+        std::to_string(kFirstUserOid) + " OR r.rngcanonical::oid >= " + std::to_string(kFirstUserOid) +
+        ", false)"
         " FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_range r ON t.oid IN (r.rngtypid, r.rngmultitypid)"
         " WHERE t.oid = ANY ($1::oid[])";
     while (!wanted.empty()) {
@@ -62,7 +64,8 @@ void ColumnTypes::LearnNames(Connection &connection, const std::set<ColumnType> 
         "SELECT pg_catalog.format_type(u.type, u.modifier)"
         " FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY AS u(type, modifier, at) ORDER BY u.at",
         {ArrayParameter(oids), ArrayParameter(modifiers)});
-    for (int row = 0; row < result.rows(); row++) names_.emplace(unknown[static_cast<std::size_t>(row)], result.String(row, 0));
+    for (int row = 0; row < result.rows(); row++)
+        names_.emplace(unknown[static_cast<std::size_t>(row)], result.String(row, 0));
 }
 
 ColumnType ColumnTypes::Resolve(const ColumnType &type) const {

@@ -29,12 +29,12 @@ public:
 
 private:
     struct Facts {
-        char kind = 'b';              // typtype
-        ColumnType base;              // of a domain
-        Oid element = 0;              // of an array
-        Oid array = 0;                // the array of it
-        Oid subtype = 0;              // of a range or multirange
-        bool own_comparison = false;  // a range that compares by code which is not the server's own
+        char kind = 'b';                // typtype
+        ColumnType base;                // of a domain
+        Oid element = 0;                // of an array
+        Oid array = 0;                  // the array of it
+        Oid subtype = 0;                // of a range or multirange
+        bool own_comparison = false;    // a range that compares by code which is not the server's own
     };
     void LearnFacts(Connection &connection, std::set<Oid> wanted);
     void LearnNames(Connection &connection, const std::set<ColumnType> &types);

@@ -31,7 +31,8 @@ std::string TakeSqlstate(std::string &words) {
     for (std::size_t at = words.find(":  "); at != std::string::npos; at = words.find(":  ", at + 1)) {
         std::string_view state = std::string_view(words).substr(at + 3);
         if (state.size() < 7 || state.substr(5, 2) != ": ") continue;
-        if (state.substr(0, 5).find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string_view::npos) continue;
+        if (state.substr(0, 5).find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string_view::npos)
+            continue;
         std::string found(state.substr(0, 5));
         words.erase(at + 3, 7);
         return found;
@@ -47,7 +48,8 @@ std::string TakeSqlstate(std::string &words) {
     if (timed_out) words = "no answer in time" + (words.empty() ? words : "; " + words);
     const char *host = PQhost(conn);
     const char *database = PQdb(conn);
-    std::string what = fmt::format("could not connect to database \"{}\" on \"{}\"", database ? database : "", host ? host : "");
+    std::string what =
+        fmt::format("could not connect to database \"{}\" on \"{}\"", database ? database : "", host ? host : "");
     if (sqlstate.starts_with("28")) throw Error(Code::kPermissionDenied, what, words).WithSqlstate(sqlstate);
     if (sqlstate == "3D000") throw Error(Code::kNotFound, what, words).WithSqlstate(sqlstate);
     if (sqlstate == "42501") throw Error(Code::kPermissionDenied, what, words).WithSqlstate(sqlstate);
@@ -68,7 +70,8 @@ int PollFor(int fd, short events, int timeout_ms) {
 
 }    // namespace
 
-Connection::Connection(std::string_view conninfo, std::string_view database, std::string_view application_name, Ticker &ticker, Log &log)
+Connection::Connection(std::string_view conninfo, std::string_view database, std::string_view application_name,
+                       Ticker &ticker, Log &log)
     : state_(std::make_unique<State>(ticker, log)) {
     Options options = ParseConninfo(std::string(conninfo));
     std::vector<const char *> keywords, values;
@@ -98,7 +101,8 @@ Connection::Connection(std::string_view conninfo, std::string_view database, std
     PQsetNoticeReceiver(state.conn, KeepNotice, &log);
     int waited_ms = 0;
     for (PostgresPollingStatusType status = PGRES_POLLING_WRITING; status != PGRES_POLLING_OK;) {
-        if (status == PGRES_POLLING_FAILED || PQstatus(state.conn) == CONNECTION_BAD) ThrowConnectFailure(state.conn, false);
+        if (status == PGRES_POLLING_FAILED || PQstatus(state.conn) == CONNECTION_BAD)
+            ThrowConnectFailure(state.conn, false);
         if (PollFor(PQsocket(state.conn), status == PGRES_POLLING_READING ? POLLIN : POLLOUT, kTickMs) > 0) {
             status = PQconnectPoll(state.conn);
         } else if ((waited_ms += kTickMs) >= seconds * 1000) {
@@ -163,7 +167,8 @@ void Connection::State::Drain() {
 void Connection::State::ThrowLost() {
     std::string words = PQerrorMessage(conn);
     while (!words.empty() && words.back() == '\n') words.pop_back();
-    throw Error(Code::kUnavailable, fmt::format("the connection to database \"{}\" was lost", PQdb(conn)), words).WithSqlstate("08006");
+    throw Error(Code::kUnavailable, fmt::format("the connection to database \"{}\" was lost", PQdb(conn)), words)
+        .WithSqlstate("08006");
 }
 
 void Connection::State::ThrowResult(PGresult *given) {
@@ -177,10 +182,12 @@ void Connection::State::ThrowResult(PGresult *given) {
     Code code = Code::kInternal;
     if (sqlstate == "57014" && cancel_requested.load()) code = Code::kCancelled;
     if (sqlstate == "42501") code = Code::kPermissionDenied;
-    if (sqlstate.starts_with("08") || sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03") code = Code::kUnavailable;
+    if (sqlstate.starts_with("08") || sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03")
+        code = Code::kUnavailable;
     if (sqlstate == "55P03" || sqlstate == "40P01") code = Code::kConflict;
     std::string detail = field(PG_DIAG_MESSAGE_DETAIL);
-    if (std::string context = field(PG_DIAG_CONTEXT); !context.empty()) detail += (detail.empty() ? "" : "; ") + context;
+    if (std::string context = field(PG_DIAG_CONTEXT); !context.empty())
+        detail += (detail.empty() ? "" : "; ") + context;
     Error error(code, field(PG_DIAG_MESSAGE_PRIMARY), detail, field(PG_DIAG_MESSAGE_HINT));
     error.WithSqlstate(sqlstate);
     if (PQstatus(conn) == CONNECTION_OK) Drain();
@@ -200,8 +207,8 @@ Result Connection::Query(std::string_view sql, const Parameters &parameters) {
         state.ticker.Check();
         std::vector<const char *> values;
         for (const auto &parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
-        if (PQsendQueryParams(state.conn, std::string(sql).c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr,
-                              nullptr, 0) == 0)
+        if (PQsendQueryParams(state.conn, std::string(sql).c_str(), static_cast<int>(values.size()), nullptr,
+                              values.data(), nullptr, nullptr, 0) == 0)
             state.ThrowLost();
     }
     Result last(nullptr);
@@ -233,7 +240,9 @@ std::string Connection::ChildConninfo() const {
     std::string text;
     for (PQconninfoOption *option = options.get(); option && option->keyword; option++) {
         std::string_view keyword = option->keyword;
-        if (!option->val || !*option->val || keyword == "password" || keyword == "application_name" || keyword == "replication") continue;
+        if (!option->val || !*option->val || keyword == "password" || keyword == "application_name" ||
+            keyword == "replication")
+            continue;
         if (option->compiled && std::strcmp(option->val, option->compiled) == 0 && keyword != "port") continue;
         std::string quoted;
         for (const char *c = option->val; *c; c++) {

@@ -40,7 +40,8 @@ class Connection {
 public:
     // `conninfo` as libpq takes it; `database` overrides its dbname when given. Failures: kUnavailable (no server, timeout; SQLSTATE 08001),
     // kPermissionDenied (authentication). The password, if any, never appears in a message.
-    Connection(std::string_view conninfo, std::string_view database, std::string_view application_name, Ticker &ticker, Log &log);
+    Connection(std::string_view conninfo, std::string_view database, std::string_view application_name, Ticker &ticker,
+               Log &log);
     ~Connection();
     Connection(const Connection &) = delete;
 
@@ -73,8 +74,8 @@ public:
     class CopyIn {
     public:
         void Write(ByteView bytes);
-        std::uint64_t Finish();                    // rows
-        void Fail(std::string_view why) noexcept;  // the server rolls the COPY back
+        std::uint64_t Finish();                      // rows
+        void Fail(std::string_view why) noexcept;    // the server rolls the COPY back
 
     private:
         friend class Connection;
@@ -92,7 +93,7 @@ public:
     int backend_pid() const;
     // "dbname=… host=…" for pg_dump and other children: keywords that came from the conninfo, password through PGPASSWORD only.
     std::string ChildConninfo() const;
-    Secret ChildPassword() const;    // empty: none was given
+    Secret ChildPassword() const;     // empty: none was given
     void RequestCancel() noexcept;    // from any thread
 
 private:

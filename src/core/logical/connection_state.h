@@ -25,11 +25,11 @@ struct Connection::State {
     // Waits until the socket can be read (or written, if asked). When the ticker says so: cancels what runs on the
     // server and throws kCancelled; the connection is then of no further use.
     void Wait(bool for_write = false);
-    void Consume();                     // what the socket has, without waiting
-    void Flush();                       // until the server has taken everything
-    PGresult *Next();                   // of PQgetResult, waited for
-    void Drain();                       // results that nobody wants
-    void Send(std::string_view sql);    // a simple query
+    void Consume();                                     // what the socket has, without waiting
+    void Flush();                                       // until the server has taken everything
+    PGresult *Next();                                   // of PQgetResult, waited for
+    void Drain();                                       // results that nobody wants
+    void Send(std::string_view sql);                    // a simple query
     [[noreturn]] void ThrowResult(PGresult *result);    // frees it, drains the rest
     [[noreturn]] void ThrowLost();
 };

@@ -29,8 +29,13 @@ Fd TemporaryFile() {
 }
 
 std::vector<std::string> Arguments(const DumpRequest &request) {
-    std::vector<std::string> argv = {request.pg_dump, "--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=1500",
-                                     "--snapshot=" + request.snapshot, "--dbname=" + request.conninfo};
+    std::vector<std::string> argv = {request.pg_dump,
+                                     "--format=custom",
+                                     "--compress=0",
+                                     "--no-password",
+                                     "--lock-wait-timeout=1500",
+                                     "--snapshot=" + request.snapshot,
+                                     "--dbname=" + request.conninfo};
     std::size_t length = 0;
     for (const auto &[schema, name] : request.tables) {
         argv.push_back("--table=" + QualifiedName(schema, name));
@@ -42,7 +47,8 @@ std::vector<std::string> Arguments(const DumpRequest &request) {
 
 }    // namespace
 
-DumpTocTask::DumpTocTask(DumpRequest request, Candidates reusable) : request_(std::move(request)), reusable_(std::move(reusable)) {}
+DumpTocTask::DumpTocTask(DumpRequest request, Candidates reusable)
+    : request_(std::move(request)), reusable_(std::move(reusable)) {}
 
 bool DumpTocTask::TryFetch(Ticker &ticker, std::string &complaints) {
     std::vector<std::pair<std::string, Secret>> secrets;
@@ -62,7 +68,8 @@ bool DumpTocTask::TryFetch(Ticker &ticker, std::string &complaints) {
         return true;
     } catch (const Error &error) {
         if (error.code != Code::kCorrupt) throw;
-        if (int status = child.Wait(); status == 0) throw;    // pg_dump thinks that it did well: its archive is at fault
+        if (int status = child.Wait(); status == 0)
+            throw;    // pg_dump thinks that it did well: its archive is at fault
         complaints = child.Complaints();
         return false;
     }
@@ -75,10 +82,12 @@ void DumpTocTask::Fetch(Ticker &ticker) {
     for (int tries = 0; tries < kLockTries; tries++) {
         if (TryFetch(ticker, complaints)) return;
         if (complaints.find("LOCK TABLE") == std::string::npos)
-            throw RepeatExport{RepeatExport::kTables, Error(Code::kInternal, "pg_dump could not read the definitions", complaints)};
+            throw RepeatExport{RepeatExport::kTables,
+                               Error(Code::kInternal, "pg_dump could not read the definitions", complaints)};
     }
-    throw RepeatExport{RepeatExport::kLocks, Error(Code::kConflict, "pg_dump could not lock all tables for reading in time", complaints,
-                                                   "another session waits for an exclusive lock; try again when it is through")};
+    throw RepeatExport{RepeatExport::kLocks,
+                       Error(Code::kConflict, "pg_dump could not lock all tables for reading in time", complaints,
+                             "another session waits for an exclusive lock; try again when it is through")};
 }
 
 void DumpTocTask::Run(Connection &, const std::string &, FrameStore &store) {

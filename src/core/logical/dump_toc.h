@@ -9,8 +9,8 @@
 namespace ark {
 
 struct DumpRequest {
-    std::string pg_dump;       // path
-    std::string conninfo;      // without password
+    std::string pg_dump;     // path
+    std::string conninfo;    // without password
     Secret password;
     std::string snapshot;
     std::vector<std::pair<std::string, std::string>> tables;    // schema and name; empty: the whole database

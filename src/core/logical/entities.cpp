@@ -17,7 +17,8 @@ public:
         for (;;) {
             Add(entities, ParseTable());
             if (at_ == text_.size()) return entities;
-            if (text_[at_++] != ',') Refuse("a comma is missing between two names; a name with spaces is written in double quotes");
+            if (text_[at_++] != ',')
+                Refuse("a comma is missing between two names; a name with spaces is written in double quotes");
         }
     }
 
@@ -25,7 +26,8 @@ private:
     static void Add(std::vector<Entity> &entities, EntityTable table) {
         for (const Entity &known : entities)
             if (known.tables[0].schema == table.schema && known.tables[0].table == table.table) return;
-        std::string name = table.schema.empty() || table.schema == "public" ? table.table : table.schema + "." + table.table;
+        std::string name =
+            table.schema.empty() || table.schema == "public" ? table.table : table.schema + "." + table.table;
         entities.push_back({name, {std::move(table)}});
     }
 
@@ -52,7 +54,8 @@ private:
             }
             at_++;
         } else {
-            while (at_ < text_.size() && !IsSpace(text_[at_]) && text_[at_] != ',' && text_[at_] != '.' && text_[at_] != '"') {
+            while (at_ < text_.size() && !IsSpace(text_[at_]) && text_[at_] != ',' && text_[at_] != '.' &&
+                   text_[at_] != '"') {
                 char c = text_[at_++];
                 name += c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
             }
@@ -67,8 +70,8 @@ private:
         while (at_ < text_.size() && IsSpace(text_[at_])) at_++;
     }
     [[noreturn]] void Refuse(std::string why) const {
-        throw Error(Code::kInvalidArgument, "could not understand the list of entities \"" + std::string(text_) + "\"", std::move(why),
-                    "name tables like this: clients, sales.jobs, \"Order Items\"");
+        throw Error(Code::kInvalidArgument, "could not understand the list of entities \"" + std::string(text_) + "\"",
+                    std::move(why), "name tables like this: clients, sales.jobs, \"Order Items\"");
     }
 
     std::string_view text_;

@@ -46,14 +46,17 @@ std::int64_t Signed(const Json &json, const char *member, std::string_view what)
 }
 
 Json ColumnJson(const BackupColumn &column) {
-    return {{"name", column.name},           {"type", column.type},           {"base_type", column.base_type}, {"not_null", column.not_null},
-            {"generated", column.generated}, {"identity", column.identity},   {"plain", column.plain}};
+    return {{"name", column.name},         {"type", column.type},           {"base_type", column.base_type},
+            {"not_null", column.not_null}, {"generated", column.generated}, {"identity", column.identity},
+            {"plain", column.plain}};
 }
 
 BackupColumn ColumnFromJson(const Json &json) {
     constexpr std::string_view kWhat = "a column of a backup";
-    return {JsonString(json, "name", kWhat),      JsonString(json, "type", kWhat),     JsonString(json, "base_type", kWhat), JsonFlag(json, "not_null", kWhat),
-            JsonString(json, "generated", kWhat), JsonString(json, "identity", kWhat), JsonFlag(json, "plain", kWhat)};
+    return {JsonString(json, "name", kWhat),      JsonString(json, "type", kWhat),
+            JsonString(json, "base_type", kWhat), JsonFlag(json, "not_null", kWhat),
+            JsonString(json, "generated", kWhat), JsonString(json, "identity", kWhat),
+            JsonFlag(json, "plain", kWhat)};
 }
 
 Json NamesOrNull(const std::vector<std::string> &names) { return names.empty() ? Json() : Json(names); }
@@ -63,7 +66,9 @@ Json NamesOrNull(const std::vector<std::string> &names) { return names.empty() ?
 std::string TablePrefix(std::string_view schema, std::string_view name) {
     return "table/" + PercentEncode(schema) + "/" + PercentEncode(name) + "/";
 }
-std::string ChunkPath(const std::string &table_prefix, std::uint64_t chunk) { return fmt::format("{}data/{:010}", table_prefix, chunk); }
+std::string ChunkPath(const std::string &table_prefix, std::uint64_t chunk) {
+    return fmt::format("{}data/{:010}", table_prefix, chunk);
+}
 std::string SequencePath(std::string_view schema, std::string_view name) {
     return "sequence/" + PercentEncode(schema) + "/" + PercentEncode(name);
 }
@@ -117,7 +122,8 @@ BackupTable TableFromEntry(const Json &entry) {
     table.owner = JsonString(entry, "owner", kWhat);
     table.kind = Letter(entry, "kind", kWhat);
     table.persistence = Letter(entry, "persistence", kWhat);
-    if (!entry.contains("columns") || !entry["columns"].is_array()) throw Error(Code::kCorrupt, fmt::format("{} has no columns", kWhat));
+    if (!entry.contains("columns") || !entry["columns"].is_array())
+        throw Error(Code::kCorrupt, fmt::format("{} has no columns", kWhat));
     for (const Json &column : entry["columns"]) table.columns.push_back(ColumnFromJson(column));
     table.copy = List<std::string>(entry, "copy", kWhat);
     table.key = List<std::string>(entry, "key", kWhat);

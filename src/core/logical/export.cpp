@@ -9,7 +9,7 @@
 namespace ark {
 namespace {
 
-constexpr int kMostLockTries = 40;       // about a second each, with a pause between
+constexpr int kMostLockTries = 40;    // about a second each, with a pause between
 constexpr int kMostTypeTries = 3;
 constexpr int kMostTableTries = 5;
 constexpr int kMostYields = 5;
@@ -18,13 +18,16 @@ constexpr auto kLetThrough = std::chrono::seconds(60);
 constexpr auto kPause = std::chrono::milliseconds(200);
 
 // The newest backup of the same database that is still there; reuse needs the same domain.
-std::vector<BackupId> FindBase(const Repository &repository, KeyRing *keys, TimePoint now, const ExportRequest &request, const std::string &domain) {
+std::vector<BackupId> FindBase(const Repository &repository, KeyRing *keys, TimePoint now, const ExportRequest &request,
+                               const std::string &domain) {
     for (const BackupSummary &backup : ListBackups(repository, keys, now)) {
         const ManifestClear &clear = backup.manifest.clear;
         if (!backup.error.empty() || !backup.manifest.readable() || clear.domain != domain) continue;
         if (clear.kind != "logical" && clear.kind != "entities") continue;
         const Json &body = backup.manifest.body;
-        if (body.value("source", "") == request.source && body.value("database", "") == request.database && !body.contains("safety_for")) return {clear.backup};
+        if (body.value("source", "") == request.source && body.value("database", "") == request.database &&
+            !body.contains("safety_for"))
+            return {clear.backup};
     }
     return {};
 }
@@ -33,8 +36,9 @@ void LetThrough(Connection &observer, int pid, Ticker &ticker, Clock &clock) {
     SteadyPoint deadline = clock.Steady() + kLetThrough;
     while (clock.Steady() < deadline) {
         ticker.Check();
-        Result result = observer.Query("SELECT FROM pg_catalog.pg_locks WHERE pid = $1 AND locktype = 'relation' AND mode = 'AccessExclusiveLock'",
-                                       {std::to_string(pid)});
+        Result result = observer.Query(
+            "SELECT FROM pg_catalog.pg_locks WHERE pid = $1 AND locktype = 'relation' AND mode = 'AccessExclusiveLock'",
+            {std::to_string(pid)});
         if (result.rows() == 0) return;
         clock.Sleep(kPause);
     }
@@ -49,18 +53,16 @@ public:
         const int most[] = {kMostLockTries, kMostTableTries, kMostTypeTries, kMostYields};
         if (++times > most[repeat.why]) throw repeat.error;
         switch (repeat.why) {
-            case RepeatExport::kLocks:
-                if (times == 1) log.Note(fmt::format("waiting for locks: {}", repeat.error.detail));
-                break;
-            case RepeatExport::kTables:
-                log.Note("tables were created, dropped or renamed meanwhile: the backup begins again");
-                break;
-            case RepeatExport::kTypes:
-                log.Note(fmt::format("{}: the backup begins again", repeat.error.detail));
-                break;
-            case RepeatExport::kWaiter:
-                log.Note(fmt::format("gave way to another session, {}: the backup begins again", repeat.error.detail));
-                break;
+        case RepeatExport::kLocks:
+            if (times == 1) log.Note(fmt::format("waiting for locks: {}", repeat.error.detail));
+            break;
+        case RepeatExport::kTables:
+            log.Note("tables were created, dropped or renamed meanwhile: the backup begins again");
+            break;
+        case RepeatExport::kTypes: log.Note(fmt::format("{}: the backup begins again", repeat.error.detail)); break;
+        case RepeatExport::kWaiter:
+            log.Note(fmt::format("gave way to another session, {}: the backup begins again", repeat.error.detail));
+            break;
         }
     }
 
@@ -70,9 +72,15 @@ private:
 
 class Exporter {
 public:
-    Exporter(const ExportRequest &request, std::shared_ptr<Repository> repository, std::shared_ptr<KeyRing> keys, Clock &clock, Random &random,
-             Ticker &ticker, Log &log)
-        : request_(request), repository_(std::move(repository)), keys_(std::move(keys)), clock_(clock), random_(random), ticker_(ticker), log_(log) {}
+    Exporter(const ExportRequest &request, std::shared_ptr<Repository> repository, std::shared_ptr<KeyRing> keys,
+             Clock &clock, Random &random, Ticker &ticker, Log &log)
+        : request_(request),
+          repository_(std::move(repository)),
+          keys_(std::move(keys)),
+          clock_(clock),
+          random_(random),
+          ticker_(ticker),
+          log_(log) {}
 
     ExportResult Run(const std::function<void(const BackupId &)> &begun) {
         started_ = clock_.Now();
@@ -81,13 +89,16 @@ public:
         request_.database = latest_->Query("SELECT current_database()").String(0, 0);
         server_ = IdentifyServer(*latest_);
         if (server_.system_identifier != repository_->cluster().system_identifier)
-            throw Error(Code::kConflict, fmt::format("database \"{}\" is not of the cluster whose backups are kept here", request_.database),
-                        fmt::format("its system identifier is {}, the repository's {}", server_.system_identifier,
-                                    repository_->cluster().system_identifier));
+            throw Error(
+                Code::kConflict,
+                fmt::format("database \"{}\" is not of the cluster whose backups are kept here", request_.database),
+                fmt::format("its system identifier is {}, the repository's {}", server_.system_identifier,
+                            repository_->cluster().system_identifier));
         ExportScope scope = ResolveEntities(*latest_, request_.entities);
         CheckReadable(*latest_, scope);
         std::string pg_dump = FindPgDump(request_.pg_bindir, server_.version_num);
-        database_oid_ = latest_->Query("SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").Unsigned(0, 0);
+        database_oid_ =
+            latest_->Query("SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").Unsigned(0, 0);
 
         BackupPlan plan;
         plan.kind = scope.whole_database ? "logical" : "entities";
@@ -109,16 +120,31 @@ public:
 private:
     ExportResult Export(ExportScope scope, std::string pg_dump) {
         bool has_base = !session_->bases().empty();
-        SparsePacks sparse = has_base ? SparsePacks(*repository_, session_->frames(), session_->BaseManifest(session_->bases().front()),
-                                                    request_.rewrite_share, ticker_)
-                                      : SparsePacks();
+        SparsePacks sparse =
+            has_base ? SparsePacks(*repository_, session_->frames(), session_->BaseManifest(session_->bases().front()),
+                                   request_.rewrite_share, ticker_)
+                     : SparsePacks();
         BaseBackup base(*session_);
         StoreCounters counters;
         EarlierFrames earlier;
         PackSettings packs{.compression = request_.compression};
-        for (int i = 0; i <= request_.jobs; i++) stores_.push_back(std::make_unique<FrameStore>(*session_, packs, sparse, counters));
-        ExportContext context{request_, std::move(scope), std::move(pg_dump), server_, latest_->Parameter("server_encoding"), *session_, base, sparse,
-                              earlier, counters, stores_, *latest_, clock_, ticker_, log_};
+        for (int i = 0; i <= request_.jobs; i++)
+            stores_.push_back(std::make_unique<FrameStore>(*session_, packs, sparse, counters));
+        ExportContext context{request_,
+                              std::move(scope),
+                              std::move(pg_dump),
+                              server_,
+                              latest_->Parameter("server_encoding"),
+                              *session_,
+                              base,
+                              sparse,
+                              earlier,
+                              counters,
+                              stores_,
+                              *latest_,
+                              clock_,
+                              ticker_,
+                              log_};
         ExportResult result;
         AttemptResult attempt = AttemptUntilWhole(context, result);
         Progress committing;
@@ -148,13 +174,16 @@ private:
                 tables.push_back({{"schema", table.schema}, {"table", table.table}, {"filter", table.filter}});
             entities_.push_back({{"name", entity.name}, {"tables", tables}});
         }
-        std::size_t size = request_.label.size() + request_.reason.size() + request_.taken_by.size() + JsonText(request_.annotations).size();
+        std::size_t size = request_.label.size() + request_.reason.size() + request_.taken_by.size() +
+                           JsonText(request_.annotations).size();
         if (size > kMostNotes)
-            throw Error(Code::kInvalidArgument, fmt::format("label, reason and annotations of a backup have {} bytes", size),
+            throw Error(Code::kInvalidArgument,
+                        fmt::format("label, reason and annotations of a backup have {} bytes", size),
                         fmt::format("they may have {} together", kMostNotes));
         if (entities_.is_array() && JsonText(entities_).size() > kMostNotes) {
             Json names = Json::array();
-            for (std::size_t i = 0; i < std::min<std::size_t>(request_.entities.size(), 100); i++) names.push_back({{"name", request_.entities[i].name}});
+            for (std::size_t i = 0; i < std::min<std::size_t>(request_.entities.size(), 100); i++)
+                names.push_back({{"name", request_.entities[i].name}});
             entities_ = names;
         }
     }
@@ -176,9 +205,10 @@ private:
     }
 
     Json Body(const AttemptResult &attempt) {
-        Result facts = latest_->Query(fmt::format(
-            "SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, {} FROM pg_catalog.pg_database d WHERE d.datname = current_database()",
-            server_.version_num >= 150000 ? "d.datlocprovider, d.datcollversion" : "'c', NULL"));
+        Result facts = latest_->Query(
+            fmt::format("SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, {} FROM "
+                        "pg_catalog.pg_database d WHERE d.datname = current_database()",
+                        server_.version_num >= 150000 ? "d.datlocprovider, d.datcollversion" : "'c', NULL"));
         Json session = Json::object();
         for (const auto &[name, value] : SessionContract(*latest_, true)) session[name] = value;
         return {{"tool", "pg_ark " ARK_VERSION},
@@ -201,7 +231,9 @@ private:
                 {"encoding", facts.String(0, 0)},
                 {"collate", facts.String(0, 1)},
                 {"ctype", facts.String(0, 2)},
-                {"locale_provider", facts.Text(0, 3) == "i" ? "icu" : facts.Text(0, 3) == "b" ? "builtin" : "libc"},
+                {"locale_provider", facts.Text(0, 3) == "i"   ? "icu"
+                                    : facts.Text(0, 3) == "b" ? "builtin"
+                                                              : "libc"},
                 {"collation_version", facts.IsNull(0, 4) ? Json() : Json(facts.String(0, 4))},
                 {"extensions", attempt.facts.at("extensions")},
                 {"tablespaces", attempt.facts.at("tablespaces")},
@@ -235,8 +267,9 @@ private:
 
 }    // namespace
 
-ExportResult ExportDatabase(const ExportRequest &request, std::shared_ptr<Repository> repository, std::shared_ptr<KeyRing> keys, Clock &clock,
-                            Random &random, Ticker &ticker, Log &log, const std::function<void(const BackupId &)> &begun) {
+ExportResult ExportDatabase(const ExportRequest &request, std::shared_ptr<Repository> repository,
+                            std::shared_ptr<KeyRing> keys, Clock &clock, Random &random, Ticker &ticker, Log &log,
+                            const std::function<void(const BackupId &)> &begun) {
     return Exporter(request, std::move(repository), std::move(keys), clock, random, ticker, log).Run(begun);
 }
 

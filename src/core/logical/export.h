@@ -28,9 +28,9 @@ struct ExportRequest {
     std::string source = "local";
     std::vector<Entity> entities;    // empty: the whole database
     std::string label, reason, taken_by;
-    std::string pg_bindir;           // where pg_dump is; empty: beside the engine, then PATH
+    std::string pg_bindir;    // where pg_dump is; empty: beside the engine, then PATH
     Compression compression;
-    int jobs = 2;                    // connections that copy
+    int jobs = 2;    // connections that copy
     std::uint64_t memory_limit = 256 << 20;
     Duration yield_after = std::chrono::seconds(2);       // 0: never give way
     Duration max_snapshot_age = std::chrono::hours(0);    // 0: unlimited
@@ -49,8 +49,8 @@ struct ExportResult {
 
 // Opens its own connections. Fails with kInvalidArgument / kNotFound for an unknown database or entity (listing those that are near),
 // kPermissionDenied naming what the role lacks, kConflict when types changed three times in a row.
-ExportResult ExportDatabase(const ExportRequest &request, std::shared_ptr<Repository> repository, std::shared_ptr<KeyRing> keys,
-                            Clock &clock, Random &random, Ticker &ticker, Log &log,
+ExportResult ExportDatabase(const ExportRequest &request, std::shared_ptr<Repository> repository,
+                            std::shared_ptr<KeyRing> keys, Clock &clock, Random &random, Ticker &ticker, Log &log,
                             const std::function<void(const BackupId &)> &begun = nullptr);
 
 }    // namespace ark

@@ -15,7 +15,9 @@ constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr auto kLookForWaiters = std::chrono::milliseconds(500);
 
 // A name that is gone although its table is locked: its schema was renamed, or it is a sequence.
-bool IsVanished(const Error &error) { return error.sqlstate == "42P01" || error.sqlstate == "3F000" || error.sqlstate == "42703"; }
+bool IsVanished(const Error &error) {
+    return error.sqlstate == "42P01" || error.sqlstate == "3F000" || error.sqlstate == "42703";
+}
 
 // Runs a task, and again as long as it knows another way.
 template <class First, class Again>
@@ -51,7 +53,9 @@ std::unique_ptr<Connection> OpenForExport(const ExportRequest &request, Ticker &
 }
 
 ExportAttempt::ExportAttempt(ExportContext &context)
-    : context_(context), ticker_(context.ticker), reusable_(context.base, context.earlier),
+    : context_(context),
+      ticker_(context.ticker),
+      reusable_(context.base, context.earlier),
       work_(static_cast<std::size_t>(context.request.jobs), kMemoryUnderWay) {}
 
 ExportAttempt::~ExportAttempt() { JoinThreads(); }
@@ -61,7 +65,8 @@ AttemptResult ExportAttempt::Run() {
     try {
         TakeSnapshot();
         StartThreads();
-        TreeWriter tree(context_.stores.back()->packs(), context_.session.key(), context_.base.NodeReuse(context_.sparse));
+        TreeWriter tree(context_.stores.back()->packs(), context_.session.key(),
+                        context_.base.NodeReuse(context_.sparse));
         Work(tree, result);
         CheckFingerprint();
         result.tree = tree.Finish();
@@ -84,23 +89,28 @@ void ExportAttempt::TakeSnapshot() {
     // The definitions come from the snapshot, the text of rows from the latest catalog: a change between must be seen too.
     before_ = ReadFingerprint(context_.latest, context_.scope);
     Result snapshot = coordinator_->Query(
-        "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
-        " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_insert_lsn() END");
+        "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', "
+        "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
+        " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE "
+        "pg_catalog.pg_current_wal_insert_lsn() END");
     snapshot_taken_ = context_.clock.Steady();
     snapshot_ = snapshot.String(0, 0);
     facts_["snapshot_time"] = snapshot.String(0, 1);
     facts_["lsn"] = snapshot.String(0, 2);
     locks.CompareWithSnapshot(*coordinator_, context_.scope);
     coordinator_->Execute("SET LOCAL lock_timeout = '1min'");
-    Result size = coordinator_->Query("SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(c.oid)), 0)" + FromRelations(context_.scope, "'r'"));
+    Result size = coordinator_->Query("SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(c.oid)), 0)" +
+                                      FromRelations(context_.scope, "'r'"));
     total_bytes_ = size.Unsigned(0, 0);
 }
 
 void ExportAttempt::StartThreads() {
     DumpRequest dump{context_.pg_dump, coordinator_->ChildConninfo(), coordinator_->ChildPassword(), snapshot_, {}};
     if (!context_.scope.whole_database) {
-        Result tables = coordinator_->Query("SELECT n.nspname, c.relname" + FromRelations(context_.scope, "'r', 'p', 'm', 'f'"));
-        for (int row = 0; row < tables.rows(); row++) dump.tables.emplace_back(tables.String(row, 0), tables.String(row, 1));
+        Result tables =
+            coordinator_->Query("SELECT n.nspname, c.relname" + FromRelations(context_.scope, "'r', 'p', 'm', 'f'"));
+        for (int row = 0; row < tables.rows(); row++)
+            dump.tables.emplace_back(tables.String(row, 0), tables.String(row, 1));
     }
     context_.base.Rewind();
     toc_ = std::make_unique<DumpTocTask>(std::move(dump), reusable_.At("schema/toc"));
@@ -117,7 +127,8 @@ void ExportAttempt::StartThreads() {
         });
     };
     start([this] { FetchDefinitions(); });
-    for (std::size_t i = 0; i + 1 < context_.stores.size(); i++) start([this, i] { ReadInThread(*context_.stores[i]); });
+    for (std::size_t i = 0; i + 1 < context_.stores.size(); i++)
+        start([this, i] { ReadInThread(*context_.stores[i]); });
     start([this] { WatchForWaiters(); });
 }
 
@@ -134,12 +145,17 @@ void ExportAttempt::ReadInThread(FrameStore &store) {
     std::unique_ptr<Connection> connection = OpenForExport(context_.request, ticker_, SilentLog());
     AddPid(connection->backend_pid());
     connection->Execute("SET lock_timeout = '500ms'");
-    std::string before = fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}", QuoteLiteral(snapshot_));
+    std::string before = fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+                                     QuoteLiteral(snapshot_));
     bool began = false;
     while (OrderedWork::Slot *slot = work_.Take()) {
         ExportTask &task = *slot->task;
         std::string lock = task.LockSql();
-        auto run = [&] { task.Run(*connection, (std::exchange(began, true) ? "ROLLBACK; " : "") + before + (lock.empty() ? "" : "; " + lock), store); };
+        auto run = [&] {
+            task.Run(*connection,
+                     (std::exchange(began, true) ? "ROLLBACK; " : "") + before + (lock.empty() ? "" : "; " + lock),
+                     store);
+        };
         try {
             RunEitherWay(task, run, run);
             work_.Done(slot);
@@ -153,19 +169,22 @@ void ExportAttempt::ReadInThread(FrameStore &store) {
 void ExportAttempt::RunOnCoordinator(OrderedWork::Slot *slot) {
     ExportTask &task = *slot->task;
     FrameStore &store = *context_.stores.back();
-    RunEitherWay(task, [&] { task.Run(*coordinator_, "SAVEPOINT ark_task", store); },
-                 [&] { task.Run(*coordinator_, "ROLLBACK TO SAVEPOINT ark_task", store); });
+    RunEitherWay(
+        task, [&] { task.Run(*coordinator_, "SAVEPOINT ark_task", store); },
+        [&] { task.Run(*coordinator_, "ROLLBACK TO SAVEPOINT ark_task", store); });
     coordinator_->Execute("ROLLBACK TO SAVEPOINT ark_task; RELEASE SAVEPOINT ark_task");
     work_.Done(slot);
 }
 
 void ExportAttempt::Work(TreeWriter &tree, AttemptResult &result) {
     sources_.push_back(std::make_unique<GlobalsSource>(reusable_));
-    if (context_.scope.whole_database) sources_.push_back(std::make_unique<LargeObjectSource>(*coordinator_, reusable_));
+    if (context_.scope.whole_database)
+        sources_.push_back(std::make_unique<LargeObjectSource>(*coordinator_, reusable_));
     sources_.push_back(std::make_unique<DumpTocSource>(toc_));
     sources_.push_back(std::make_unique<SequenceSource>(*coordinator_, context_.scope));
     TableSourceSettings settings{context_.server.block_size, context_.encoding, context_.server.in_recovery};
-    sources_.push_back(std::make_unique<TableSource>(*coordinator_, context_.scope, settings, reusable_, context_.earlier));
+    sources_.push_back(
+        std::make_unique<TableSource>(*coordinator_, context_.scope, settings, reusable_, context_.earlier));
 
     EntryWriter writer(tree);
     while (!sources_.empty() || !work_.Empty()) {
@@ -216,9 +235,11 @@ void ExportAttempt::Report(const EntryWriter &writer) {
     Progress progress;
     progress.phase = "copy";
     progress.done_bytes = context_.counters.plain_bytes.load();
-    double ratio = done_bytes_ > 0 ? static_cast<double>(writer.totals.plain_bytes) / static_cast<double>(done_bytes_) : 1.0;
+    double ratio =
+        done_bytes_ > 0 ? static_cast<double>(writer.totals.plain_bytes) / static_cast<double>(done_bytes_) : 1.0;
     std::uint64_t left = total_bytes_ > done_bytes_ ? total_bytes_ - done_bytes_ : 0;
-    progress.total_bytes = std::max(progress.done_bytes, writer.totals.plain_bytes + static_cast<std::uint64_t>(ratio * static_cast<double>(left)));
+    progress.total_bytes = std::max(
+        progress.done_bytes, writer.totals.plain_bytes + static_cast<std::uint64_t>(ratio * static_cast<double>(left)));
     progress.stored_bytes = context_.session.new_bytes();
     progress.done_items = writer.totals.tables;
     progress.current = current_;
@@ -230,18 +251,23 @@ void ExportAttempt::CheckFingerprint() {
     if (changed.empty()) return;
     std::string names;
     for (const std::string &what : changed) names += (names.empty() ? "" : ", ") + what;
-    throw RepeatExport{RepeatExport::kTypes, Error(Code::kConflict, "definitions that rows are written with kept changing while they were read",
-                                                   "changed: " + names, "try again when the schema is at rest")};
+    throw RepeatExport{
+        RepeatExport::kTypes,
+        Error(Code::kConflict, "definitions that rows are written with kept changing while they were read",
+              "changed: " + names, "try again when the schema is at rest")};
 }
 
 Json ExportAttempt::SnapshotFacts() {
     Json facts = facts_;
     Json extensions = Json::array(), tablespaces = Json::array();
-    Result result = coordinator_->Query("SELECT e.extname, e.extversion, n.nspname FROM pg_catalog.pg_extension e"
-                                        " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY e.extname COLLATE \"C\" LIMIT 200");
+    Result result = coordinator_->Query(
+        "SELECT e.extname, e.extversion, n.nspname FROM pg_catalog.pg_extension e"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY e.extname COLLATE \"C\" LIMIT 200");
     for (int row = 0; row < result.rows(); row++)
-        extensions.push_back({{"name", result.String(row, 0)}, {"version", result.String(row, 1)}, {"schema", result.String(row, 2)}});
-    Result spaces = coordinator_->Query("SELECT spcname FROM pg_catalog.pg_tablespace ORDER BY spcname COLLATE \"C\" LIMIT 200");
+        extensions.push_back(
+            {{"name", result.String(row, 0)}, {"version", result.String(row, 1)}, {"schema", result.String(row, 2)}});
+    Result spaces =
+        coordinator_->Query("SELECT spcname FROM pg_catalog.pg_tablespace ORDER BY spcname COLLATE \"C\" LIMIT 200");
     for (int row = 0; row < spaces.rows(); row++) tablespaces.push_back(spaces.String(row, 0));
     facts["extensions"] = extensions;
     facts["tablespaces"] = tablespaces;
@@ -263,19 +289,22 @@ void ExportAttempt::WatchForWaiters() {
         }
         SteadyPoint now = context_.clock.Steady();
         if (request.max_snapshot_age != Duration::zero() && now - snapshot_taken_ > request.max_snapshot_age)
-            throw Error(Code::kConflict, fmt::format("the backup's snapshot became older than {}", HumanDuration(request.max_snapshot_age)),
-                        "an old snapshot keeps VACUUM from removing dead rows", "raise ark.max_snapshot_age, or use more jobs");
+            throw Error(
+                Code::kConflict,
+                fmt::format("the backup's snapshot became older than {}", HumanDuration(request.max_snapshot_age)),
+                "an old snapshot keeps VACUUM from removing dead rows", "raise ark.max_snapshot_age, or use more jobs");
         if (request.yield_after == Duration::zero()) continue;
         std::map<int, SteadyPoint> seen;
         for (const Waiter &waiter : WaitersBehind(*observer, pids)) {
             SteadyPoint since = first_seen.contains(waiter.pid) ? first_seen[waiter.pid] : now;
             seen[waiter.pid] = since;
             if (now - since < request.yield_after) continue;
-            throw RepeatExport{RepeatExport::kWaiter,
-                               Error(Code::kConflict, "other sessions kept waiting for tables that are being backed up",
-                                     fmt::format("the last one to let through: pid {} ({})", waiter.pid, waiter.what),
-                                     "run the backup when the schema is at rest, or raise ark.yield_after (0: never give way)"),
-                               waiter.pid};
+            throw RepeatExport{
+                RepeatExport::kWaiter,
+                Error(Code::kConflict, "other sessions kept waiting for tables that are being backed up",
+                      fmt::format("the last one to let through: pid {} ({})", waiter.pid, waiter.what),
+                      "run the backup when the schema is at rest, or raise ark.yield_after (0: never give way)"),
+                waiter.pid};
         }
         first_seen = std::move(seen);
     }

@@ -18,16 +18,16 @@ namespace ark {
 struct ExportContext {
     const ExportRequest &request;
     ExportScope scope;
-    std::string pg_dump;              // path
+    std::string pg_dump;    // path
     ServerIdentity server;
-    std::string encoding;             // the server's
+    std::string encoding;    // the server's
     BackupSession &session;
     BaseBackup &base;
     const SparsePacks &sparse;
     EarlierFrames &earlier;
     StoreCounters &counters;
     std::vector<std::unique_ptr<FrameStore>> &stores;    // one a reader, and the main thread's last
-    Connection &latest;               // outside any transaction
+    Connection &latest;                                  // outside any transaction
     Clock &clock;
     Ticker &ticker;
     Log &log;
@@ -36,7 +36,7 @@ struct ExportContext {
 struct AttemptResult {
     TreeRoot tree;
     ExportTotals totals;
-    Json facts = Json::object();      // of the snapshot: lsn, snapshot_time, extensions, tablespaces
+    Json facts = Json::object();    // of the snapshot: lsn, snapshot_time, extensions, tablespaces
 };
 
 // Opens a connection under the session contract; statements travel as UTF-8 whatever the server's encoding.
@@ -87,16 +87,16 @@ private:
     Json facts_ = Json::object();
     Fingerprint before_;
     SteadyPoint snapshot_taken_{};
-    std::uint64_t total_bytes_ = 0;      // of relations
+    std::uint64_t total_bytes_ = 0;    // of relations
     std::uint64_t done_bytes_ = 0;
     std::string current_;
 
-    std::unique_ptr<DumpTocTask> toc_;          // until its turn comes
+    std::unique_ptr<DumpTocTask> toc_;    // until its turn comes
     DumpTocTask *toc_running_ = nullptr;
     OrderedWork::Slot *toc_slot_ = nullptr;
     std::atomic<bool> toc_fetched_{false};
 
-    std::mutex mutex_;                          // guards what follows
+    std::mutex mutex_;    // guards what follows
     std::condition_variable stopping_;
     std::exception_ptr failure_;
     std::vector<int> pids_;

@@ -33,8 +33,8 @@ public:
     virtual bool TryAnotherWay(const Error &) { return false; }
     // In the main thread, in the order in which tasks were made, after Run.
     virtual void Emit(EntryWriter &writer) = 0;
-    virtual std::string What() const = 0;             // for progress: a table's name
-    virtual std::size_t MemoryCost() const = 0;       // bytes, roughly, until it is emitted
+    virtual std::string What() const = 0;                      // for progress: a table's name
+    virtual std::size_t MemoryCost() const = 0;                // bytes, roughly, until it is emitted
     virtual std::uint64_t SourceBytes() const { return 0; }    // of relations, for progress
 };
 

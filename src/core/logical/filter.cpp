@@ -30,7 +30,9 @@ std::size_t SkipQuoted(std::string_view text, std::size_t at, bool backslashes) 
     Refuse(text, std::string("a quote ") + quote + " is not closed");
 }
 
-bool IsWord(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || static_cast<unsigned char>(c) >= 0x80; }
+bool IsWord(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+}
 
 }    // namespace
 
@@ -44,7 +46,8 @@ void CheckFilter(std::string_view filter) {
             i = SkipQuoted(filter, i, escapes);
             // E'…' goes on in a second literal behind a newline, where backslashes mean something too.
             std::size_t next = filter.find_first_not_of(" \t\r\n\f\v", i);
-            if (next != std::string_view::npos && filter[next] == '\'') Refuse(filter, "two quoted texts follow each other");
+            if (next != std::string_view::npos && filter[next] == '\'')
+                Refuse(filter, "two quoted texts follow each other");
             continue;
         }
         if (c == '"') {

@@ -30,7 +30,8 @@ void EarlierFrames::Keep(const std::string &path, const std::vector<FrameRef> &f
 
 void EarlierFrames::Add(const std::string &path, std::vector<FrameRef> &candidates) const {
     std::lock_guard lock(mutex_);
-    if (auto at = frames_.find(path); at != frames_.end()) candidates.insert(candidates.end(), at->second.begin(), at->second.end());
+    if (auto at = frames_.find(path); at != frames_.end())
+        candidates.insert(candidates.end(), at->second.begin(), at->second.end());
 }
 
 FrameRef FrameStore::Put(ByteView plain, std::uint64_t rows, const Candidates &candidates) {

@@ -74,7 +74,8 @@ private:
 
 class LargeObjectTask : public ExportTask {
 public:
-    LargeObjectTask(std::vector<LargeObject> objects, bool whole_table) : objects_(std::move(objects)), whole_table_(whole_table) {}
+    LargeObjectTask(std::vector<LargeObject> objects, bool whole_table)
+        : objects_(std::move(objects)), whole_table_(whole_table) {}
 
     void Run(Connection &connection, const std::string &before, FrameStore &store) override {
         if (!before.empty()) connection.Execute(before);
@@ -106,22 +107,28 @@ private:
             writer.emplace(store, objects_[object]);
         };
         bool header = true;
-        connection.CopyOut(fmt::format("COPY (SELECT loid, pageno, data FROM pg_catalog.pg_largeobject WHERE loid BETWEEN {} AND {} ORDER BY loid, pageno)"
-                                       " TO STDOUT (FORMAT binary)", objects_.front().oid, objects_.back().oid),
-                           [&](std::string_view message) {
-            constexpr std::size_t kHeader = 19;    // signature, flags, length of the extension; the first message has no row
-            if (std::exchange(header, false)) message.remove_prefix(std::min(kHeader, message.size()));
-            ByteView bytes = AsBytes(message);
-            if (bytes.size() < 2 || GetBigEndian<std::uint16_t>(bytes.data()) != 3) return;
-            auto oid = GetBigEndian<std::uint32_t>(bytes.data() + 6);
-            auto page = GetBigEndian<std::uint32_t>(bytes.data() + 14);
-            while (next == 0 || objects_[next - 1].oid < oid) {
-                if (next == objects_.size()) throw Error(Code::kCorrupt, fmt::format("large object {} has pages but is not listed", oid));
-                begin(next++);
-            }
-            if (objects_[next - 1].oid != oid) throw Error(Code::kCorrupt, fmt::format("large object {} has pages but is not listed", oid));
-            writer->Put(page * kPage, bytes.subspan(22));
-        });
+        connection.CopyOut(
+            fmt::format("COPY (SELECT loid, pageno, data FROM pg_catalog.pg_largeobject WHERE loid BETWEEN {} AND {} "
+                        "ORDER BY loid, pageno)"
+                        " TO STDOUT (FORMAT binary)",
+                        objects_.front().oid, objects_.back().oid),
+            [&](std::string_view message) {
+                constexpr std::size_t kHeader =
+                    19;    // signature, flags, length of the extension; the first message has no row
+                if (std::exchange(header, false)) message.remove_prefix(std::min(kHeader, message.size()));
+                ByteView bytes = AsBytes(message);
+                if (bytes.size() < 2 || GetBigEndian<std::uint16_t>(bytes.data()) != 3) return;
+                auto oid = GetBigEndian<std::uint32_t>(bytes.data() + 6);
+                auto page = GetBigEndian<std::uint32_t>(bytes.data() + 14);
+                while (next == 0 || objects_[next - 1].oid < oid) {
+                    if (next == objects_.size())
+                        throw Error(Code::kCorrupt, fmt::format("large object {} has pages but is not listed", oid));
+                    begin(next++);
+                }
+                if (objects_[next - 1].oid != oid)
+                    throw Error(Code::kCorrupt, fmt::format("large object {} has pages but is not listed", oid));
+                writer->Put(page * kPage, bytes.subspan(22));
+            });
         while (next < objects_.size()) begin(next++);
         writer->Finish();
     }
@@ -129,7 +136,8 @@ private:
     void ReadAlone(Connection &connection, FrameStore &store, LargeObject &object) {
         ObjectWriter writer(store, object);
         for (std::uint64_t offset = 0;; offset += kFrame) {
-            Result result = connection.Query(fmt::format("SELECT pg_catalog.lo_get({}, {}, {})", object.oid, offset, kFrame));
+            Result result =
+                connection.Query(fmt::format("SELECT pg_catalog.lo_get({}, {}, {})", object.oid, offset, kFrame));
             Bytes bytes = HexDecode(result.Text(0, 0).substr(2));
             writer.Put(offset, bytes);
             if (bytes.size() < kFrame) break;
@@ -143,10 +151,13 @@ private:
 
 }    // namespace
 
-LargeObjectSource::LargeObjectSource(Connection &coordinator, ReusableFrames &reusable) : coordinator_(coordinator), reusable_(reusable) {
-    whole_table_ = coordinator_.Query("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')").Bool(0, 0);
-    coordinator_.Execute("DECLARE ark_large_objects NO SCROLL CURSOR FOR"
-                         " SELECT oid, pg_catalog.pg_get_userbyid(lomowner) FROM pg_catalog.pg_largeobject_metadata ORDER BY oid");
+LargeObjectSource::LargeObjectSource(Connection &coordinator, ReusableFrames &reusable)
+    : coordinator_(coordinator), reusable_(reusable) {
+    whole_table_ =
+        coordinator_.Query("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')").Bool(0, 0);
+    coordinator_.Execute(
+        "DECLARE ark_large_objects NO SCROLL CURSOR FOR"
+        " SELECT oid, pg_catalog.pg_get_userbyid(lomowner) FROM pg_catalog.pg_largeobject_metadata ORDER BY oid");
 }
 
 std::unique_ptr<ExportTask> LargeObjectSource::Next() {

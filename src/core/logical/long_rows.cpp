@@ -7,9 +7,9 @@
 namespace ark {
 namespace {
 
-constexpr std::uint64_t kLongRow = 200 << 20;     // bytes; hexadecimal text and escapes make four of one at most
+constexpr std::uint64_t kLongRow = 200 << 20;    // bytes; hexadecimal text and escapes make four of one at most
 constexpr std::uint64_t kMuchWhenCompressed = 1 << 20;
-constexpr std::uint64_t kSlice = 8 << 20;         // characters, or bytes of bytea
+constexpr std::uint64_t kSlice = 8 << 20;    // characters, or bytes of bytea
 
 void Add(RowFramer &framer, std::string_view text) {
     while (!text.empty()) {
@@ -27,14 +27,14 @@ void AddEscaped(RowFramer &framer, ByteView bytes) {
     text.reserve(bytes.size() + bytes.size() / 16);
     for (char c : AsText(bytes)) {
         switch (c) {
-            case '\b': text += "\\b"; break;
-            case '\f': text += "\\f"; break;
-            case '\n': text += "\\n"; break;
-            case '\r': text += "\\r"; break;
-            case '\t': text += "\\t"; break;
-            case '\v': text += "\\v"; break;
-            case '\\': text += "\\\\"; break;
-            default: text += c;
+        case '\b': text += "\\b"; break;
+        case '\f': text += "\\f"; break;
+        case '\n': text += "\\n"; break;
+        case '\r': text += "\\r"; break;
+        case '\t': text += "\\t"; break;
+        case '\v': text += "\\v"; break;
+        case '\\': text += "\\\\"; break;
+        default: text += c;
         }
     }
     Add(framer, text);
@@ -49,13 +49,17 @@ const BackupColumn &ColumnOf(const BackupTable &table, const std::string &name) 
 class LongRowReader {
 public:
     LongRowReader(Connection &connection, const BackupTable &table, const std::string &encoding, RowFramer &framer)
-        : connection_(connection), table_(table), encoding_(encoding), framer_(framer),
+        : connection_(connection),
+          table_(table),
+          encoding_(encoding),
+          framer_(framer),
           from_(fmt::format(" FROM ONLY {}", QualifiedName(table.schema, table.name))) {}
 
     std::vector<std::string> LongRows(const std::string &where) {
         std::string size;
         for (const std::string &name : table_.copy) size += (size.empty() ? "" : " + ") + Length(name);
-        Result result = connection_.Query(fmt::format("SELECT ctid{} WHERE ({}) AND ({}) > {} ORDER BY ctid", from_, where, size, kLongRow));
+        Result result = connection_.Query(
+            fmt::format("SELECT ctid{} WHERE ({}) AND ({}) > {} ORDER BY ctid", from_, where, size, kLongRow));
         std::vector<std::string> ctids;
         for (int row = 0; row < result.rows(); row++) ctids.push_back(result.String(row, 0));
         return ctids;
@@ -64,7 +68,8 @@ public:
     void ReadOrdinary(const std::string &where) {
         std::string columns;
         for (const std::string &name : table_.copy) columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(name);
-        auto stream = connection_.BeginCopyOut(fmt::format("COPY (SELECT {}{} WHERE {}) TO STDOUT WITH (ENCODING {})", columns, from_, where, QuoteLiteral(encoding_)));
+        auto stream = connection_.BeginCopyOut(fmt::format("COPY (SELECT {}{} WHERE {}) TO STDOUT WITH (ENCODING {})",
+                                                           columns, from_, where, QuoteLiteral(encoding_)));
         while (stream.NextCopy())
             while (std::size_t length = stream.Read(framer_.Space())) framer_.Added(length);
     }
@@ -84,9 +89,12 @@ private:
     std::string Length(const std::string &column) const {
         const std::string &type = ColumnOf(table_, column).base_type;
         std::string name = QuoteIdentifier(column);
-        if (type == "bytea" || type == "text" || type.starts_with("character")) return fmt::format("coalesce(pg_catalog.octet_length({}), 0)::bigint", name);
-        return fmt::format("CASE WHEN pg_catalog.pg_column_size({0}) > {1} THEN {2} ELSE coalesce(pg_catalog.pg_column_size({0}), 0) END::bigint", name,
-                           kMuchWhenCompressed, kLongRow + 1);
+        if (type == "bytea" || type == "text" || type.starts_with("character"))
+            return fmt::format("coalesce(pg_catalog.octet_length({}), 0)::bigint", name);
+        return fmt::format(
+            "CASE WHEN pg_catalog.pg_column_size({0}) > {1} THEN {2} ELSE coalesce(pg_catalog.pg_column_size({0}), 0) "
+            "END::bigint",
+            name, kMuchWhenCompressed, kLongRow + 1);
     }
 
     void ReadValue(const BackupColumn &column, const std::string &row, const std::string &ctid) {
@@ -96,9 +104,11 @@ private:
             bool bytea = column.base_type == "bytea";
             if (bytea) Add(framer_, "\\\\x");
             for (std::uint64_t at = 1;; at += kSlice) {
-                std::string slice = bytea ? fmt::format("pg_catalog.substring({}, {}, {})", name, at, kSlice)
-                                          : fmt::format("pg_catalog.convert_to(pg_catalog.substring(pg_catalog.format('%s', {}), {}, {}), {})", name, at, kSlice,
-                                                        QuoteLiteral(encoding_));
+                std::string slice =
+                    bytea ? fmt::format("pg_catalog.substring({}, {}, {})", name, at, kSlice)
+                          : fmt::format(
+                                "pg_catalog.convert_to(pg_catalog.substring(pg_catalog.format('%s', {}), {}, {}), {})",
+                                name, at, kSlice, QuoteLiteral(encoding_));
                 Result result = connection_.Query(fmt::format("SELECT {}{}", slice, row));
                 std::string_view hex = result.Text(0, 0).substr(2);    // bytea_output is hex: \x…
                 if (hex.empty()) break;
@@ -110,8 +120,11 @@ private:
         } catch (Error &error) {
             if (!IsRowTooLong(error)) throw;
             error.detail = fmt::format("row {}, column {}: {}", ctid, name, error.message);
-            error.message = fmt::format("could not read table {}: a value is too long for the server to give it out", QualifiedName(table_.schema, table_.name));
-            error.hint = "the text of a value may not be longer than 1 GB; shorten it, or leave the row out of the backup with a filter";
+            error.message = fmt::format("could not read table {}: a value is too long for the server to give it out",
+                                        QualifiedName(table_.schema, table_.name));
+            error.hint =
+                "the text of a value may not be longer than 1 GB; shorten it, or leave the row out of the backup with "
+                "a filter";
             throw;
         }
     }
@@ -126,11 +139,12 @@ private:
 }    // namespace
 
 bool IsRowTooLong(const Error &error) {
-    return error.sqlstate == "54000" || (error.sqlstate == "XX000" && error.message.find("memory alloc request size") != std::string::npos);
+    return error.sqlstate == "54000" ||
+           (error.sqlstate == "XX000" && error.message.find("memory alloc request size") != std::string::npos);
 }
 
-void ReadWithLongRows(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range, const std::string &encoding,
-                      RowFramer &framer) {
+void ReadWithLongRows(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range,
+                      const std::string &encoding, RowFramer &framer) {
     LongRowReader reader(connection, table, encoding, framer);
     std::string where = WhereOfChunk(table, range);
     std::string after;

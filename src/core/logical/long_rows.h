@@ -12,7 +12,7 @@ bool IsRowTooLong(const Error &error);
 // Reads a chunk like COPY would, but long rows in slices. The connection is in a transaction with the right snapshot.
 // Memory: the row itself and one slice. A value whose text is beyond 1 GB in the server's own memory cannot be read at all:
 // an error that names table and ctid.
-void ReadWithLongRows(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range, const std::string &encoding,
-                      RowFramer &framer);
+void ReadWithLongRows(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range,
+                      const std::string &encoding, RowFramer &framer);
 
 }    // namespace ark

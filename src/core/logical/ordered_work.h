@@ -22,7 +22,8 @@ public:
 
     // Main thread.
     bool HasRoom();
-    Slot *Issue(std::unique_ptr<ExportTask> task, bool for_readers = true);    // not for readers: whoever runs it calls Done
+    Slot *Issue(std::unique_ptr<ExportTask> task,
+                bool for_readers = true);           // not for readers: whoever runs it calls Done
     std::unique_ptr<ExportTask> TakeFirstDone();    // nullptr if the first is not done yet
     Slot *TakeStuck();                              // one that a reader could not run
     bool Empty();

@@ -24,7 +24,8 @@ std::string WhereOfChunk(const BackupTable &table, const std::optional<BlockRang
 }
 
 // COPY of a table is faster than COPY of a query, but cannot choose rows. A table without columns to copy gives empty lines.
-std::string CopyChunkSql(const BackupTable &table, const std::optional<BlockRange> &range, const std::string &encoding) {
+std::string CopyChunkSql(const BackupTable &table, const std::optional<BlockRange> &range,
+                         const std::string &encoding) {
     std::string columns;
     for (const std::string &column : table.copy) columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(column);
     std::string name = QualifiedName(table.schema, table.name);

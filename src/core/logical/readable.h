@@ -12,17 +12,19 @@ namespace ark {
 struct ArchiveResult {
     std::uint64_t files = 0, bytes = 0, rows = 0;
 };
-ArchiveResult ExportDirectoryArchive(BackupReader &backup, const std::filesystem::path &directory, int gzip_level, int jobs,
-                                     Ticker &ticker, Log &log);
+ArchiveResult ExportDirectoryArchive(BackupReader &backup, const std::filesystem::path &directory, int gzip_level,
+                                     int jobs, Ticker &ticker, Log &log);
 
 enum class TextFormat { kSql, kCsv, kJson, kJsonl };    // kJson: one array
 TextFormat ParseTextFormat(std::string_view text);
 
 // One table as text, streamed. JSON names and types come from the backup's column definitions; output is UTF-8
 // (rows in another server encoding are converted; a row that cannot be is an error naming it).
-void ExportTable(BackupReader &backup, const BackupTable &table, TextFormat format, const std::function<void(std::string_view)> &write);
+void ExportTable(BackupReader &backup, const BackupTable &table, TextFormat format,
+                 const std::function<void(std::string_view)> &write);
 // The whole database as plain SQL: pg_restore's script of the archive (needs pg_restore in `pg_bindir`).
-void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticker, Log &log, const std::function<void(std::string_view)> &write);
+void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticker, Log &log,
+               const std::function<void(std::string_view)> &write);
 
 // Readable exports into the store under a layout: {entity}, {database}, {name}, {time} are replaced.
 // Defaults: entities "exports/{entity}/{time}.json", a database "database/full/{name}-{time}.sql.gz"; {time} is 2026-01-16T08-00-00.
@@ -31,13 +33,13 @@ struct ReadableRequest {
     TextFormat format = TextFormat::kJson;
     std::string layout;
     std::string pg_bindir;
-    bool gzip = false;               // by the layout's .gz suffix
+    bool gzip = false;    // by the layout's .gz suffix
 };
 struct ReadableObject {
     std::string entity, key;
     std::uint64_t bytes = 0, rows = 0;
 };
-std::vector<ReadableObject> WriteReadable(BackupReader &backup, Storage &storage, const ReadableRequest &request, Clock &clock,
-                                          Ticker &ticker, Log &log);
+std::vector<ReadableObject> WriteReadable(BackupReader &backup, Storage &storage, const ReadableRequest &request,
+                                          Clock &clock, Ticker &ticker, Log &log);
 
 }    // namespace ark

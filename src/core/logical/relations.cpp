@@ -19,7 +19,8 @@ std::string FromRelations(const ExportScope &scope, std::string_view kinds) {
         " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam"
         " WHERE c.relkind IN ({}) AND c.relpersistence <> 't'"
         " AND (k.oid IS NOT NULL OR (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid"
+        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND "
+        "d.objid = c.oid"
         " AND d.objsubid = 0 AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e')))",
         kinds);
     if (!scope.whole_database) sql += fmt::format(" AND c.oid = ANY ('{}'::oid[])", ArrayParameter(scope.tables));
@@ -29,20 +30,24 @@ std::string FromRelations(const ExportScope &scope, std::string_view kinds) {
 std::string PercentEncodedSql(std::string_view column) {
     return fmt::format(
         "CASE WHEN {0}::text COLLATE \"C\" ~ '^[A-Za-z0-9._~-]+$' THEN {0}::text ELSE"
-        " (SELECT pg_catalog.string_agg(CASE WHEN y.b IN (45, 46, 95, 126) OR y.b BETWEEN 48 AND 57 OR y.b BETWEEN 65 AND 90"
-        " OR y.b BETWEEN 97 AND 122 THEN pg_catalog.chr(y.b) ELSE '%' || pg_catalog.upper(pg_catalog.lpad(pg_catalog.to_hex(y.b), 2, '0')) END,"
-        " '' ORDER BY y.i) FROM (SELECT i, pg_catalog.get_byte(x.bytes, i) AS b FROM (SELECT pg_catalog.convert_to({0}::text, 'UTF8') AS bytes) x,"
+        " (SELECT pg_catalog.string_agg(CASE WHEN y.b IN (45, 46, 95, 126) OR y.b BETWEEN 48 AND 57 OR y.b BETWEEN 65 "
+        "AND 90"
+        " OR y.b BETWEEN 97 AND 122 THEN pg_catalog.chr(y.b) ELSE '%' || "
+        "pg_catalog.upper(pg_catalog.lpad(pg_catalog.to_hex(y.b), 2, '0')) END,"
+        " '' ORDER BY y.i) FROM (SELECT i, pg_catalog.get_byte(x.bytes, i) AS b FROM (SELECT "
+        "pg_catalog.convert_to({0}::text, 'UTF8') AS bytes) x,"
         " pg_catalog.generate_series(0, pg_catalog.octet_length(x.bytes) - 1) AS i) y) END",
         column);
 }
 
-RelationCursor::RelationCursor(Connection &connection, const ExportScope &scope) : connection_(connection), scope_(scope) {
+RelationCursor::RelationCursor(Connection &connection, const ExportScope &scope)
+    : connection_(connection), scope_(scope) {
     connection_.Execute(fmt::format(
-        "DECLARE ark_relations NO SCROLL CURSOR FOR SELECT c.oid, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), c.relkind,"
+        "DECLARE ark_relations NO SCROLL CURSOR FOR SELECT c.oid, n.nspname, c.relname, "
+        "pg_catalog.pg_get_userbyid(c.relowner), c.relkind,"
         " c.relpersistence, coalesce(a.amname = 'heap', false), k.condition{}"
         " ORDER BY (({}) || '/' || ({}) || '/') COLLATE \"C\"",
-        FromRelations(scope_, "'r', 'p', 'm', 'f'"),
-        PercentEncodedSql("n.nspname"), PercentEncodedSql("c.relname")));
+        FromRelations(scope_, "'r', 'p', 'm', 'f'"), PercentEncodedSql("n.nspname"), PercentEncodedSql("c.relname")));
 }
 
 std::vector<Relation> RelationCursor::Next() {
@@ -66,7 +71,8 @@ std::vector<Relation> RelationCursor::Next() {
             if (table.filter.size() > 5) table.filter.erase(0, 5);
         }
         if (auto filter = scope_.filters.find(static_cast<Oid>(table.oid)); filter != scope_.filters.end())
-            table.filter = table.filter.empty() ? filter->second : fmt::format("({}) AND ({})", table.filter, filter->second);
+            table.filter =
+                table.filter.empty() ? filter->second : fmt::format("({}) AND ({})", table.filter, filter->second);
         places_[table.oid] = static_cast<std::size_t>(row);
         oids.push_back(table.oid);
     }
@@ -86,11 +92,14 @@ Relation *RelationCursor::Find(std::vector<Relation> &relations, const Result &r
 
 void RelationCursor::AddColumns(std::vector<Relation> &relations) {
     Result result = connection_.Query(
-        "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, a.attnotnull,"
+        "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, "
+        "a.attnotnull,"
         " a.attgenerated, a.attidentity FROM pg_catalog.pg_attribute a"
         " WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum",
         {oids_});
-    auto type_at = [&](int row) { return ColumnType{static_cast<Oid>(result.Unsigned(row, 3)), static_cast<std::int32_t>(result.Int(row, 4))}; };
+    auto type_at = [&](int row) {
+        return ColumnType{static_cast<Oid>(result.Unsigned(row, 3)), static_cast<std::int32_t>(result.Int(row, 4))};
+    };
     std::set<ColumnType> types;
     for (int row = 0; row < result.rows(); row++) types.insert(type_at(row));
     types_.Learn(connection_, types);
@@ -114,7 +123,8 @@ void RelationCursor::AddColumns(std::vector<Relation> &relations) {
 void RelationCursor::AddKeys(std::vector<Relation> &relations) {
     Result result = connection_.Query(
         "SELECT i.indrelid, i.indexrelid, a.attname, pg_catalog.bool_and(a.attnotnull) OVER (PARTITION BY i.indexrelid)"
-        " FROM pg_catalog.pg_index i CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS u(attnum, at)"
+        " FROM pg_catalog.pg_index i CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS "
+        "u(attnum, at)"
         " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.attnum"
         " WHERE i.indrelid = ANY ($1::oid[]) AND i.indisunique AND (i.indimmediate OR i.indisprimary) AND i.indisvalid"
         " AND i.indpred IS NULL AND i.indexprs IS NULL AND u.at <= i.indnkeyatts"
@@ -133,7 +143,8 @@ void RelationCursor::AddParents(std::vector<Relation> &relations) {
     Result result = connection_.Query(
         "SELECT i.inhrelid, n.nspname, p.relname, c.relispartition FROM pg_catalog.pg_inherits i"
         " JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_class p ON p.oid = i.inhparent"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace WHERE i.inhrelid = ANY ($1::oid[]) ORDER BY i.inhrelid, i.inhseqno",
+        " JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace WHERE i.inhrelid = ANY ($1::oid[]) ORDER BY "
+        "i.inhrelid, i.inhseqno",
         {oids_});
     for (int row = 0; row < result.rows(); row++) {
         Relation *relation = Find(relations, result, row);
@@ -150,9 +161,11 @@ void RelationCursor::AddSizes(std::vector<Relation> &relations) {
     for (const Relation &relation : relations)
         if (relation.HasRows()) with_rows.push_back(relation.table.oid);
     Result result = connection_.Query(
-        "SELECT u.oid, pg_catalog.pg_relation_size(u.oid) FROM pg_catalog.unnest($1::oid[]) AS u(oid)", {ArrayParameter(with_rows)});
+        "SELECT u.oid, pg_catalog.pg_relation_size(u.oid) FROM pg_catalog.unnest($1::oid[]) AS u(oid)",
+        {ArrayParameter(with_rows)});
     for (int row = 0; row < result.rows(); row++)
-        if (Relation *relation = Find(relations, result, row)) relation->bytes = result.IsNull(row, 1) ? 0 : result.Unsigned(row, 1);
+        if (Relation *relation = Find(relations, result, row))
+            relation->bytes = result.IsNull(row, 1) ? 0 : result.Unsigned(row, 1);
 }
 
 }    // namespace ark

@@ -15,8 +15,8 @@ namespace ark {
 // The whole database, or chosen tables.
 struct ExportScope {
     bool whole_database = true;
-    std::set<Oid> tables;                    // of an entities backup, partitions and children included
-    std::map<Oid, std::string> filters;      // conditions, checked
+    std::set<Oid> tables;                  // of an entities backup, partitions and children included
+    std::map<Oid, std::string> filters;    // conditions, checked
 };
 
 // Finds the tables of entities, adds their partitions and inheritance children. Throws kNotFound (naming what is near),
@@ -30,9 +30,9 @@ std::string FromRelations(const ExportScope &scope, std::string_view kinds);
 std::string PercentEncodedSql(std::string_view column);
 
 struct Relation {
-    BackupTable table;            // schema, name, oid, owner, kind, persistence; the rest by DescribeTables
-    bool heap = true;             // its rows can be read by ctid
-    std::uint64_t bytes = 0;      // of its main fork, asked after the snapshot
+    BackupTable table;          // schema, name, oid, owner, kind, persistence; the rest by DescribeTables
+    bool heap = true;           // its rows can be read by ctid
+    std::uint64_t bytes = 0;    // of its main fork, asked after the snapshot
     bool HasRows() const { return table.kind == 'r'; }
 };
 

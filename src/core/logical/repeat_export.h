@@ -13,8 +13,8 @@ struct RepeatExport {
         kWaiter,    // another session waited behind our locks for too long
     };
     Why why;
-    Error error;    // thrown when it happened too often
-    int waiter = 0; // the pid to let through
+    Error error;       // thrown when it happened too often
+    int waiter = 0;    // the pid to let through
 };
 
 }    // namespace ark

@@ -16,28 +16,28 @@ RestoreMode ParseRestoreMode(std::string_view text);    // insert_missing, upser
 
 struct RestoreRequest {
     std::string conninfo;
-    std::string target_database;     // default: the backup's database
-    std::string target_schema;       // empty: each table's own schema
+    std::string target_database;    // default: the backup's database
+    std::string target_schema;      // empty: each table's own schema
     std::vector<Entity> entities;
     RestoreMode mode = RestoreMode::kInsertMissing;
-    std::string filter;              // SQL condition over the backup's rows
-    bool with_referenced = false;    // also the rows that the filtered rows reference
+    std::string filter;                  // SQL condition over the backup's rows
+    bool with_referenced = false;        // also the rows that the filtered rows reference
     std::vector<std::string> columns;    // upsert: only these are changed
     bool fire_triggers = false;
     bool cascade = false;
     bool dry_run = false;
     bool safety = true;
-    bool undo = false;               // the backup is a safety copy: give back what it holds
+    bool undo = false;    // the backup is a safety copy: give back what it holds
     std::string lock_timeout = "10 s";
-    std::string caller;              // role on whose behalf; empty: the connection's own
+    std::string caller;    // role on whose behalf; empty: the connection's own
     std::string reason;
-    std::int64_t restore_id = 0;     // names the safety copy "before restore N"
-    Json expect;                     // run_plan: an earlier result's `tables`; refuses if more would be deleted or updated
+    std::int64_t restore_id = 0;    // names the safety copy "before restore N"
+    Json expect;    // run_plan: an earlier result's `tables`; refuses if more would be deleted or updated
     Compression compression;
 };
 
 struct TablePlan {
-    std::string table_name;          // schema.table, quoted where needed
+    std::string table_name;    // schema.table, quoted where needed
     std::uint64_t to_insert = 0, to_update = 0, to_delete = 0, unchanged = 0, conflicts = 0;
     std::vector<std::string> sample_keys;
     std::vector<std::string> triggers, cascades, notes;
@@ -53,7 +53,8 @@ struct RestoreResult {
     std::string message;    // what happened and how to undo it
 };
 
-RestoreResult RestoreEntities(const RestoreRequest &request, const BackupId &backup, std::shared_ptr<Repository> repository,
-                              std::shared_ptr<KeyRing> keys, Clock &clock, Random &random, Ticker &ticker, Log &log);
+RestoreResult RestoreEntities(const RestoreRequest &request, const BackupId &backup,
+                              std::shared_ptr<Repository> repository, std::shared_ptr<KeyRing> keys, Clock &clock,
+                              Random &random, Ticker &ticker, Log &log);
 
 }    // namespace ark

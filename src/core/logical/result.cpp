@@ -16,7 +16,8 @@ Number ParseNumber(std::string_view text) {
     Number value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size())
-        throw Error(Code::kInternal, "a query of ours gave \"" + std::string(text) + "\" where a whole number was expected");
+        throw Error(Code::kInternal,
+                    "a query of ours gave \"" + std::string(text) + "\" where a whole number was expected");
     return value;
 }
 

@@ -57,7 +57,9 @@ std::vector<std::filesystem::path> PlacesToLook(const std::string &pg_bindir, in
 FoundProgram FindSuitable(const std::string &pg_bindir, int server_version_num) {
     int server_major = server_version_num / 10000;
     std::string need = fmt::format("pg_dump of PostgreSQL {} or later is needed", server_major);
-    std::string hint = fmt::format("install the package postgresql-client-{}, or set ark.pg_bindir to the directory of its programs", server_major);
+    std::string hint =
+        fmt::format("install the package postgresql-client-{}, or set ark.pg_bindir to the directory of its programs",
+                    server_major);
     std::vector<FoundProgram> too_old;
     for (const std::filesystem::path &place : PlacesToLook(pg_bindir, server_major)) {
         std::optional<FoundProgram> found = AskVersion(place / "pg_dump");
@@ -66,7 +68,8 @@ FoundProgram FindSuitable(const std::string &pg_bindir, int server_version_num) 
     }
     if (too_old.empty()) throw Error(Code::kNotFound, "could not find pg_dump", need, hint);
     std::string seen;
-    for (const FoundProgram &old : too_old) seen += fmt::format("{}{} at {}", seen.empty() ? "" : ", ", old.version, old.path.string());
+    for (const FoundProgram &old : too_old)
+        seen += fmt::format("{}{} at {}", seen.empty() ? "" : ", ", old.version, old.path.string());
     throw Error(Code::kUnsupported, "pg_dump is older than the server", fmt::format("found: {}; {}", seen, need), hint);
 }
 
@@ -75,7 +78,8 @@ FoundProgram FindSuitable(const std::string &pg_bindir, int server_version_num) 
 std::vector<std::string> MissingRights(Connection &connection) {
     Result role = connection.Query(
         "SELECT r.rolsuper, r.rolbypassrls, pg_catalog.quote_ident(r.rolname),"
-        " pg_catalog.pg_has_role(r.oid, 'pg_read_all_data', 'USAGE'), pg_catalog.pg_has_role(r.oid, 'pg_read_all_settings', 'USAGE')"
+        " pg_catalog.pg_has_role(r.oid, 'pg_read_all_data', 'USAGE'), pg_catalog.pg_has_role(r.oid, "
+        "'pg_read_all_settings', 'USAGE')"
         " FROM pg_catalog.pg_roles r WHERE r.rolname = current_user");
     std::vector<std::string> statements;
     if (role.Bool(0, 0)) return statements;

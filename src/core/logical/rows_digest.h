@@ -14,7 +14,7 @@ public:
     void AddRow(ByteView row);               // with its newline
     std::uint64_t AddRows(ByteView rows);    // whole rows of COPY text; returns how many
     void Add(const RowsDigest &other);
-    std::string Hex() const;                 // high, then low, 32 digits
+    std::string Hex() const;    // high, then low, 32 digits
     bool operator==(const RowsDigest &) const = default;
 
 private:

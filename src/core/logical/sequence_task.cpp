@@ -39,16 +39,20 @@ private:
 
 SequenceSource::SequenceSource(Connection &coordinator, const ExportScope &scope) : coordinator_(coordinator) {
     std::string of_tables;
-    if (!scope.whole_database) of_tables = fmt::format(" AND d.refobjid = ANY ('{}'::oid[])", ArrayParameter(scope.tables));
+    if (!scope.whole_database)
+        of_tables = fmt::format(" AND d.refobjid = ANY ('{}'::oid[])", ArrayParameter(scope.tables));
     std::string from = FromRelations(ExportScope{}, "'S'");
     coordinator_.Execute(fmt::format(
         "DECLARE ark_sequences NO SCROLL CURSOR FOR"
-        " SELECT s.oid, s.nspname, s.relname, s.owner, pg_catalog.format_type(q.seqtypid, NULL), tn.nspname, t.relname, a.attname"
+        " SELECT s.oid, s.nspname, s.relname, s.owner, pg_catalog.format_type(q.seqtypid, NULL), tn.nspname, "
+        "t.relname, a.attname"
         " FROM (SELECT c.oid, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner) AS owner {}) s"
         " JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid"
-        " LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = s.oid AND d.objsubid = 0"
+        " LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = s.oid AND "
+        "d.objsubid = 0"
         "  AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')"
-        " LEFT JOIN pg_catalog.pg_class t ON t.oid = d.refobjid LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace"
+        " LEFT JOIN pg_catalog.pg_class t ON t.oid = d.refobjid LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = "
+        "t.relnamespace"
         " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
         " WHERE true{} ORDER BY (({}) || '/' || ({})) COLLATE \"C\"",
         from, of_tables, PercentEncodedSql("s.nspname"), PercentEncodedSql("s.relname")));
@@ -65,7 +69,8 @@ std::unique_ptr<ExportTask> SequenceSource::Next() {
         sequence.name = result.String(row, 2);
         sequence.owner = result.String(row, 3);
         sequence.type = result.String(row, 4);
-        if (!result.IsNull(row, 7)) sequence.owned_by = {result.String(row, 5), result.String(row, 6), result.String(row, 7)};
+        if (!result.IsNull(row, 7))
+            sequence.owned_by = {result.String(row, 5), result.String(row, 6), result.String(row, 7)};
     }
     return std::make_unique<SequenceTask>(std::move(sequences));
 }

@@ -9,8 +9,10 @@ ServerIdentity IdentifyServer(Connection &connection) {
         "SELECT s.system_identifier, s.catalog_version_no, i.database_block_size, i.bytes_per_wal_segment,"
         " i.data_page_checksum_version <> 0, pg_catalog.pg_is_in_recovery(),"
         " CASE WHEN pg_catalog.pg_is_in_recovery() THEN c.timeline_id::bigint"
-        " ELSE ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8))::bit(32)::bigint END,"
-        " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END,"
+        " ELSE ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), "
+        "8))::bit(32)::bigint END,"
+        " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE "
+        "pg_catalog.pg_current_wal_lsn() END,"
         " pg_catalog.current_setting('cluster_name', true),"
         " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory')"
         " FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_init() i, pg_catalog.pg_control_checkpoint() c");

@@ -18,27 +18,36 @@ std::string ListSql(const ExportScope &scope) {
 
 // Who holds or waits for a lock that ACCESS SHARE on one of these tables has to wait for.
 std::string DescribeHolders(Connection &latest, const std::string &oids) {
-    Result result = latest.Query(fmt::format(
-        "SELECT DISTINCT l.relation::pg_catalog.regclass::text, l.pid, {} FROM pg_catalog.pg_locks l"
-        " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'"
-        " AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())"
-        " AND l.relation = ANY ($1::oid[]) LIMIT 3", kStatementWords), {oids});
+    Result result = latest.Query(
+        fmt::format(
+            "SELECT DISTINCT l.relation::pg_catalog.regclass::text, l.pid, {} FROM pg_catalog.pg_locks l"
+            " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' AND l.mode = "
+            "'AccessExclusiveLock'"
+            " AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())"
+            " AND l.relation = ANY ($1::oid[]) LIMIT 3",
+            kStatementWords),
+        {oids});
     std::string text;
     for (int row = 0; row < result.rows(); row++)
-        text += fmt::format("{}{} by pid {} ({})", row > 0 ? ", " : "", result.Text(row, 0), result.Text(row, 1), result.Text(row, 2));
+        text += fmt::format("{}{} by pid {} ({})", row > 0 ? ", " : "", result.Text(row, 0), result.Text(row, 1),
+                            result.Text(row, 2));
     return text.empty() ? "" : "locked: " + text;
 }
 
 [[noreturn]] void GiveUp(const Error &error, Connection &latest, const std::string &oids) {
     if (error.sqlstate == "55P03")
-        throw RepeatExport{RepeatExport::kLocks,
-                           Error(Code::kConflict, "could not lock all tables for reading in time", DescribeHolders(latest, oids),
-                                 "another session holds or wants an exclusive lock; try again when it is through").WithSqlstate("55P03")};
+        throw RepeatExport{
+            RepeatExport::kLocks,
+            Error(Code::kConflict, "could not lock all tables for reading in time", DescribeHolders(latest, oids),
+                  "another session holds or wants an exclusive lock; try again when it is through")
+                .WithSqlstate("55P03")};
     if (error.sqlstate == "42P01" || error.sqlstate == "3F000")
-        throw RepeatExport{RepeatExport::kTables, Error(Code::kConflict, "tables kept changing while they were being locked", error.message)};
+        throw RepeatExport{RepeatExport::kTables,
+                           Error(Code::kConflict, "tables kept changing while they were being locked", error.message)};
     if (error.sqlstate == "53200")
         throw Error(Code::kUnavailable, "could not lock all tables for reading", error.message,
-                    "raise max_locks_per_transaction: all tables of the database must be locked at once").WithSqlstate("53200");
+                    "raise max_locks_per_transaction: all tables of the database must be locked at once")
+            .WithSqlstate("53200");
     throw Error(error).InContext("could not lock the tables");
 }
 
@@ -75,17 +84,22 @@ TableLocks::Names TableLocks::Remember(const Result &list) {
 
 void TableLocks::CompareWithSnapshot(Connection &coordinator, const ExportScope &scope) const {
     if (Remember(coordinator.Query(ListSql(scope))) != tables_)
-        throw RepeatExport{RepeatExport::kTables, Error(Code::kConflict, "tables kept being created, dropped or renamed while they were being locked", "",
-                                                        "try again when the schema is at rest")};
+        throw RepeatExport{
+            RepeatExport::kTables,
+            Error(Code::kConflict, "tables kept being created, dropped or renamed while they were being locked", "",
+                  "try again when the schema is at rest")};
 }
 
 std::vector<Waiter> WaitersBehind(Connection &observer, const std::vector<int> &pids) {
-    Result result = observer.Query(fmt::format("SELECT DISTINCT l.pid, {} FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
-                                               " WHERE NOT l.granted AND l.pid <> ALL ($1::int4[]) AND pg_catalog.pg_blocking_pids(l.pid) && $1::int4[]",
-                                               kStatementWords),
-                                   {ArrayParameter(pids)});
+    Result result = observer.Query(
+        fmt::format(
+            "SELECT DISTINCT l.pid, {} FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
+            " WHERE NOT l.granted AND l.pid <> ALL ($1::int4[]) AND pg_catalog.pg_blocking_pids(l.pid) && $1::int4[]",
+            kStatementWords),
+        {ArrayParameter(pids)});
     std::vector<Waiter> waiters;
-    for (int row = 0; row < result.rows(); row++) waiters.push_back({static_cast<int>(result.Int(row, 0)), result.String(row, 1)});
+    for (int row = 0; row < result.rows(); row++)
+        waiters.push_back({static_cast<int>(result.Int(row, 0)), result.String(row, 1)});
     return waiters;
 }
 

@@ -29,7 +29,8 @@ private:
 // Sessions that wait for a lock which one of these backends holds, or waits for in front of them.
 struct Waiter {
     int pid = 0;
-    std::string what;    // "ALTER TABLE": the statement's first words, since the rest may hold what is nobody's business
+    std::string
+        what;    // "ALTER TABLE": the statement's first words, since the rest may hold what is nobody's business
 };
 std::vector<Waiter> WaitersBehind(Connection &observer, const std::vector<int> &pids);
 

@@ -34,7 +34,9 @@ struct Piece {
 
     std::string Path() const { return ChunkPath(TablePrefix(of->table.schema, of->table.name), chunk); }
     std::string Name() const { return QualifiedName(of->table.schema, of->table.name); }
-    std::uint64_t SourceBytes(std::uint32_t block_size) const { return blocks ? (blocks->end - blocks->first) * block_size : of->bytes; }
+    std::uint64_t SourceBytes(std::uint32_t block_size) const {
+        return blocks ? (blocks->end - blocks->first) * block_size : of->bytes;
+    }
 };
 
 class TableTask : public ExportTask {
@@ -59,16 +61,22 @@ public:
 
     void Run(Connection &connection, const std::string &before, FrameStore &store) override {
         for (Piece &piece : pieces_) piece.frames.clear();
-        RowFramer framer([&](ByteView frame, std::uint64_t rows) { reading_->frames.push_back(store.Put(frame, rows, reading_->reusable)); });
+        RowFramer framer([&](ByteView frame, std::uint64_t rows) {
+            reading_->frames.push_back(store.Put(frame, rows, reading_->reusable));
+        });
         if (way_ == Way::kTogether) return ReadTogether(connection, before, framer);
         if (!before.empty()) connection.Execute(before);
         if (way_ == Way::kFindFault) {
-            failure_->detail = FindUnreadableRow(connection, reading_->of->table, reading_->blocks, settings_.block_size) + failure_->detail;
+            failure_->detail =
+                FindUnreadableRow(connection, reading_->of->table, reading_->blocks, settings_.block_size) +
+                failure_->detail;
             throw *failure_;
         }
         for (Piece &piece : pieces_)
             if (piece.has_rows)
-                ReadPiece(piece, framer, [&] { ReadWithLongRows(connection, piece.of->table, piece.blocks, settings_.encoding, framer); });
+                ReadPiece(piece, framer, [&] {
+                    ReadWithLongRows(connection, piece.of->table, piece.blocks, settings_.encoding, framer);
+                });
     }
 
     bool TryAnotherWay(const Error &error) override {
@@ -112,13 +120,15 @@ private:
     void ReadTogether(Connection &connection, const std::string &before, RowFramer &framer) {
         std::string sql = before;
         for (const Piece &piece : pieces_)
-            if (piece.has_rows) sql += (sql.empty() ? "" : "; ") + CopyChunkSql(piece.of->table, piece.blocks, settings_.encoding);
+            if (piece.has_rows)
+                sql += (sql.empty() ? "" : "; ") + CopyChunkSql(piece.of->table, piece.blocks, settings_.encoding);
         reading_ = nullptr;
         auto stream = connection.BeginCopyOut(sql);
         for (Piece &piece : pieces_) {
             if (!piece.has_rows) continue;
             ReadPiece(piece, framer, [&] {
-                if (!stream.NextCopy()) throw Error(Code::kInternal, "the server sent fewer tables than were asked for");
+                if (!stream.NextCopy())
+                    throw Error(Code::kInternal, "the server sent fewer tables than were asked for");
                 while (std::size_t length = stream.Read(framer.Space())) framer.Added(length);
             });
         }
@@ -133,9 +143,12 @@ private:
             read();
             framer.Finish();
         } catch (Error &error) {
-            bool of_the_server = !error.sqlstate.empty() && !error.sqlstate.starts_with("53");    // the rest is the store's
+            bool of_the_server =
+                !error.sqlstate.empty() && !error.sqlstate.starts_with("53");    // the rest is the store's
             if (!of_the_server || error.sqlstate == "55P03" || error.code == Code::kCancelled) throw;
-            std::string range = piece.blocks && !piece.blocks->whole ? fmt::format(", blocks {} to {}", piece.blocks->first, piece.blocks->end) : "";
+            std::string range = piece.blocks && !piece.blocks->whole
+                                    ? fmt::format(", blocks {} to {}", piece.blocks->first, piece.blocks->end)
+                                    : "";
             error.InContext(fmt::format("could not read table {}{}", piece.Name(), range));
             throw;
         }
@@ -150,14 +163,14 @@ private:
     std::vector<Piece> pieces_;
     std::uint64_t bytes_ = 0;
     Way way_ = Way::kTogether;
-    Piece *reading_ = nullptr;         // the one that is read, or failed
+    Piece *reading_ = nullptr;    // the one that is read, or failed
     std::optional<Error> failure_;
 };
 
 }    // namespace
 
-TableSource::TableSource(Connection &coordinator, const ExportScope &scope, const TableSourceSettings &settings, ReusableFrames &reusable,
-                         EarlierFrames &earlier)
+TableSource::TableSource(Connection &coordinator, const ExportScope &scope, const TableSourceSettings &settings,
+                         ReusableFrames &reusable, EarlierFrames &earlier)
     : settings_(settings), reusable_(reusable), earlier_(earlier), cursor_(coordinator, scope) {}
 
 bool TableSource::Refill() {
@@ -174,7 +187,8 @@ std::unique_ptr<ExportTask> TableSource::Next() {
         if (!large_) {
             Relation &next = relations_.front();
             if (task->size() > 0 && next.bytes > kSmallTable) break;    // a table of its own
-            large_ = std::make_shared<TableInProgress>(TableInProgress{std::move(next.table), next.heap ? next.bytes : 0, {}});
+            large_ = std::make_shared<TableInProgress>(
+                TableInProgress{std::move(next.table), next.heap ? next.bytes : 0, {}});
             next_chunk_ = 0;
         }
         Piece piece;

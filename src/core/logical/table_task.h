@@ -11,13 +11,14 @@ namespace ark {
 
 struct TableSourceSettings {
     std::uint32_t block_size = 8192;
-    std::string encoding;           // the server's
-    bool in_recovery = false;       // unlogged tables cannot be read on a standby
+    std::string encoding;        // the server's
+    bool in_recovery = false;    // unlogged tables cannot be read on a standby
 };
 
 class TableSource : public TaskSource {
 public:
-    TableSource(Connection &coordinator, const ExportScope &scope, const TableSourceSettings &settings, ReusableFrames &reusable, EarlierFrames &earlier);
+    TableSource(Connection &coordinator, const ExportScope &scope, const TableSourceSettings &settings,
+                ReusableFrames &reusable, EarlierFrames &earlier);
     std::unique_ptr<ExportTask> Next() override;
 
 private:

@@ -20,7 +20,8 @@ public:
         connection_.Execute("SAVEPOINT ark_probe");
         bool readable = true;
         try {
-            connection_.CopyOut(fmt::format("COPY ({}{}{}) TO STDOUT", query_, where, filter_), [](std::string_view) {});
+            connection_.CopyOut(fmt::format("COPY ({}{}{}) TO STDOUT", query_, where, filter_),
+                                [](std::string_view) {});
         } catch (const Error &error) {
             if (!IsFaultOfARow(error)) throw;
             readable = false;
@@ -29,7 +30,8 @@ public:
         return readable;
     }
     bool BlocksReadable(std::uint64_t first, std::uint64_t end) {
-        return Readable(fmt::format("ctid >= '({},0)'::pg_catalog.tid AND ctid < '({},0)'::pg_catalog.tid", first, end));
+        return Readable(
+            fmt::format("ctid >= '({},0)'::pg_catalog.tid AND ctid < '({},0)'::pg_catalog.tid", first, end));
     }
     bool RowReadable(std::uint64_t block, std::uint32_t line) {
         return Readable(fmt::format("ctid = '({},{})'::pg_catalog.tid", block, line));
@@ -43,10 +45,12 @@ private:
 }    // namespace
 
 bool IsFaultOfARow(const Error &error) {
-    return error.sqlstate.starts_with("XX") || error.sqlstate.starts_with("58") || error.sqlstate.starts_with("22") || error.sqlstate == "54000";
+    return error.sqlstate.starts_with("XX") || error.sqlstate.starts_with("58") || error.sqlstate.starts_with("22") ||
+           error.sqlstate == "54000";
 }
 
-std::string FindUnreadableRow(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range, std::uint32_t block_size) {
+std::string FindUnreadableRow(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range,
+                              std::uint32_t block_size) {
     if (!range || range->first == range->end) return {};
     Prober prober(connection, table);
     std::uint64_t first = range->first, end = range->end;

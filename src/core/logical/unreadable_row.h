@@ -10,6 +10,7 @@ bool IsFaultOfARow(const Error &error);
 
 // "row (12,3): ", "block 12: ", or empty if everything could be read now. The connection is in a transaction.
 // Reads the chunk about once more.
-std::string FindUnreadableRow(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range, std::uint32_t block_size);
+std::string FindUnreadableRow(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range,
+                              std::uint32_t block_size);
 
 }    // namespace ark

@@ -15,7 +15,9 @@ public:
     void Frame(const Json &entry, const FrameRef &ref, ByteView plain) override {
         if (!IsData(entry)) return;
         std::uint64_t rows = digest_.AddRows(plain);
-        if (rows != ref.rows && problem_.empty()) problem_ = fmt::format("frame {} of pack {} holds {} rows instead of {}", ref.frame, ref.pack, rows, ref.rows);
+        if (rows != ref.rows && problem_.empty())
+            problem_ =
+                fmt::format("frame {} of pack {} holds {} rows instead of {}", ref.frame, ref.pack, rows, ref.rows);
         chunk_rows_ += rows;
         chunk_bytes_ += plain.size();
     }
@@ -32,16 +34,20 @@ public:
             bytes_ += std::exchange(chunk_bytes_, 0);
         } else if (path.ends_with("/totals")) {
             if (problem.empty()) problem = Compare("table", entry, rows_, bytes_);
-            if (problem.empty() && entry.value("rows_digest", "") != digest_.Hex()) problem = "the digest of its rows is not the one recorded";
+            if (problem.empty() && entry.value("rows_digest", "") != digest_.Hex())
+                problem = "the digest of its rows is not the one recorded";
         }
         return problem;
     }
 
 private:
-    static bool IsData(const Json &entry) { return entry.value("path", "").find("/data/") != std::string::npos && entry.contains("rows"); }
+    static bool IsData(const Json &entry) {
+        return entry.value("path", "").find("/data/") != std::string::npos && entry.contains("rows");
+    }
     static std::string Compare(const char *what, const Json &entry, std::uint64_t rows, std::uint64_t bytes) {
         if (entry.value("rows", rows) == rows && entry.value("bytes", bytes) == bytes) return {};
-        return fmt::format("the {} holds {} rows and {} bytes instead of {} and {}", what, rows, bytes, entry.value("rows", rows), entry.value("bytes", bytes));
+        return fmt::format("the {} holds {} rows and {} bytes instead of {} and {}", what, rows, bytes,
+                           entry.value("rows", rows), entry.value("bytes", bytes));
     }
 
     RowsDigest digest_;

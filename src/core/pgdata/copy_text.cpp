@@ -31,18 +31,18 @@ char Numeral(std::string_view field, std::size_t &at, int base, int digits) {
 char Escaped(std::string_view field, std::size_t &at) {
     char c = field[at++];
     switch (c) {
-        case 'b': return '\b';
-        case 'f': return '\f';
-        case 'n': return '\n';
-        case 'r': return '\r';
-        case 't': return '\t';
-        case 'v': return '\v';
-        case 'x':
-            if (at < field.size() && HexDigit(field[at]) >= 0) return Numeral(field, at, 16, 2);
-            return c;
-        default:
-            if (c >= '0' && c <= '7') return Numeral(field, --at, 8, 3);
-            return c;
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    case 'v': return '\v';
+    case 'x':
+        if (at < field.size() && HexDigit(field[at]) >= 0) return Numeral(field, at, 16, 2);
+        return c;
+    default:
+        if (c >= '0' && c <= '7') return Numeral(field, --at, 8, 3);
+        return c;
     }
 }
 
@@ -118,14 +118,14 @@ void AppendCopyField(std::optional<std::string_view> value, std::string &to) {
     }
     for (char c : *value) {
         switch (c) {
-            case '\b': to += "\\b"; break;
-            case '\f': to += "\\f"; break;
-            case '\n': to += "\\n"; break;
-            case '\r': to += "\\r"; break;
-            case '\t': to += "\\t"; break;
-            case '\v': to += "\\v"; break;
-            case '\\': to += "\\\\"; break;
-            default: to += c;
+        case '\b': to += "\\b"; break;
+        case '\f': to += "\\f"; break;
+        case '\n': to += "\\n"; break;
+        case '\r': to += "\\r"; break;
+        case '\t': to += "\\t"; break;
+        case '\v': to += "\\v"; break;
+        case '\\': to += "\\\\"; break;
+        default: to += c;
         }
     }
 }

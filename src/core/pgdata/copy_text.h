@@ -27,8 +27,8 @@ private:
     std::string pending_;
 };
 
-std::uint64_t CountRows(ByteView block);             // rows that end in the block
-std::size_t LastRowEnd(ByteView block);              // bytes up to and with the last newline, 0 without one
+std::uint64_t CountRows(ByteView block);    // rows that end in the block
+std::size_t LastRowEnd(ByteView block);     // bytes up to and with the last newline, 0 without one
 
 // The line with which pg_dump ends a table's data; no row looks like it, since a value's backslash is doubled.
 inline bool IsCopyEnd(std::string_view row) { return row == "\\."; }

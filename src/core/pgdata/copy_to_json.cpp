@@ -66,18 +66,18 @@ bool IsNullWord(std::string_view text) {
 
 JsonKind JsonKindOf(std::uint32_t type_oid) {
     switch (type_oid) {    // pg_type.dat
-        case 16: return JsonKind::kBoolean;
-        case 20:      // int8
-        case 21:      // int2
-        case 23:      // int4
-        case 700:     // float4
-        case 701:     // float8
-        case 1700:    // numeric
-            return JsonKind::kNumber;
-        case 114:     // json
-        case 3802:    // jsonb
-            return JsonKind::kJson;
-        default: return JsonKind::kString;
+    case 16: return JsonKind::kBoolean;
+    case 20:      // int8
+    case 21:      // int2
+    case 23:      // int4
+    case 700:     // float4
+    case 701:     // float8
+    case 1700:    // numeric
+        return JsonKind::kNumber;
+    case 114:     // json
+    case 3802:    // jsonb
+        return JsonKind::kJson;
+    default: return JsonKind::kString;
     }
 }
 
@@ -107,22 +107,22 @@ void CopyToJson::AppendRow(std::string_view row, std::string &to) {
 
 void CopyToJson::AppendScalar(std::string_view value, JsonKind kind, std::string &to) {
     switch (kind) {
-        case JsonKind::kBoolean:
-            if (value != "t" && value != "f") ThrowNotOfType("a boolean", value);
-            to += value == "t" ? "true" : "false";
-            return;
-        case JsonKind::kNumber:
-            if (!IsJsonNumber(value)) return AppendString(value, to);
-            to += value;
-            return;
-        case JsonKind::kJson: {
-            std::size_t start = to.size();
-            AppendUtf8(value, to);
-            for (std::size_t i = start; i < to.size(); i++)
-                if (static_cast<unsigned char>(to[i]) < 0x20) to[i] = ' ';
-            return;
-        }
-        case JsonKind::kString: return AppendString(value, to);
+    case JsonKind::kBoolean:
+        if (value != "t" && value != "f") ThrowNotOfType("a boolean", value);
+        to += value == "t" ? "true" : "false";
+        return;
+    case JsonKind::kNumber:
+        if (!IsJsonNumber(value)) return AppendString(value, to);
+        to += value;
+        return;
+    case JsonKind::kJson: {
+        std::size_t start = to.size();
+        AppendUtf8(value, to);
+        for (std::size_t i = start; i < to.size(); i++)
+            if (static_cast<unsigned char>(to[i]) < 0x20) to[i] = ' ';
+        return;
+    }
+    case JsonKind::kString: return AppendString(value, to);
     }
 }
 
@@ -135,14 +135,14 @@ void CopyToJson::AppendString(std::string_view value, std::string &to) {
         AppendUtf8(value.substr(plain, i - plain), to);
         plain = i + 1;
         switch (c) {
-            case '\b': to += "\\b"; break;
-            case '\f': to += "\\f"; break;
-            case '\n': to += "\\n"; break;
-            case '\r': to += "\\r"; break;
-            case '\t': to += "\\t"; break;
-            case '"': to += "\\\""; break;
-            case '\\': to += "\\\\"; break;
-            default: to += fmt::format("\\u{:04x}", c);
+        case '\b': to += "\\b"; break;
+        case '\f': to += "\\f"; break;
+        case '\n': to += "\\n"; break;
+        case '\r': to += "\\r"; break;
+        case '\t': to += "\\t"; break;
+        case '"': to += "\\\""; break;
+        case '\\': to += "\\\\"; break;
+        default: to += fmt::format("\\u{:04x}", c);
         }
     }
     AppendUtf8(value.substr(plain), to);

@@ -47,7 +47,8 @@ std::string DumpArchiveVersion::ToString() const { return fmt::format("{}.{}.{}"
 
 void DumpArchiveHeader::SetCompression(DumpCompression kind) {
     if (version < kDumpArchive15 && kind != DumpCompression::kNone && kind != DumpCompression::kGzip)
-        throw Error(Code::kUnsupported, fmt::format("a dump archive of version {} knows gzip only", version.ToString()));
+        throw Error(Code::kUnsupported,
+                    fmt::format("a dump archive of version {} knows gzip only", version.ToString()));
     compression = kind;
     gzip_level = version < kDumpArchive15 && kind == DumpCompression::kGzip ? -1 : 0;
 }

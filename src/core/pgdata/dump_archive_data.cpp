@@ -34,7 +34,8 @@ public:
     std::string Identifier() {
         std::string name;
         if (!Accept("\"")) {
-            while (position_ < statement_.size() && std::string_view(" .,()\";").find(statement_[position_]) == std::string_view::npos)
+            while (position_ < statement_.size() &&
+                   std::string_view(" .,()\";").find(statement_[position_]) == std::string_view::npos)
                 name += statement_[position_++];
         } else {
             for (;;) {
@@ -69,10 +70,10 @@ std::string DataFileName(const TocEntry &entry, const DumpArchiveVersion &versio
 
 std::string_view CompressionSuffix(DumpCompression compression) {
     switch (compression) {
-        case DumpCompression::kNone: return "";
-        case DumpCompression::kGzip: return ".gz";
-        case DumpCompression::kLz4: return ".lz4";
-        case DumpCompression::kZstd: return ".zst";
+    case DumpCompression::kNone: return "";
+    case DumpCompression::kGzip: return ".gz";
+    case DumpCompression::kLz4: return ".lz4";
+    case DumpCompression::kZstd: return ".zst";
     }
     throw Error(Code::kInvalidArgument, "this compression has no file suffix");
 }

@@ -100,10 +100,12 @@ void DumpArchiveReader::ReadHeader() {
     header_.version.minor = static_cast<std::uint8_t>(Byte());
     header_.version.revision = static_cast<std::uint8_t>(Byte());
     if (header_.version < kOldestDumpArchive || header_.version > kNewestDumpArchive)
-        throw Error(Code::kUnsupported, fmt::format("pg_dump archives of version {} cannot be read", header_.version.ToString()),
+        throw Error(Code::kUnsupported,
+                    fmt::format("pg_dump archives of version {} cannot be read", header_.version.ToString()),
                     fmt::format("known are {} to {}", kOldestDumpArchive.ToString(), kNewestDumpArchive.ToString()),
-                    header_.version > kNewestDumpArchive ? "upgrade pg_ark, or use an older pg_dump that suits the server"
-                                                         : "use a pg_dump of PostgreSQL 15 or later");
+                    header_.version > kNewestDumpArchive
+                        ? "upgrade pg_ark, or use an older pg_dump that suits the server"
+                        : "use a pg_dump of PostgreSQL 15 or later");
     unsigned int_size = Byte();
     unsigned offset_size = Byte();
     if (int_size != 4 || offset_size != 8)
@@ -117,7 +119,8 @@ void DumpArchiveReader::ReadHeader() {
     if (header_.version >= kDumpArchive15) {
         unsigned algorithm = Byte();
         if (algorithm > static_cast<unsigned>(DumpCompression::kZstd))
-            throw Error(Code::kUnsupported, fmt::format("pg_dump archives of compression {} cannot be read", algorithm));
+            throw Error(Code::kUnsupported,
+                        fmt::format("pg_dump archives of compression {} cannot be read", algorithm));
         header_.compression = static_cast<DumpCompression>(algorithm);
     } else {
         header_.gzip_level = Int();

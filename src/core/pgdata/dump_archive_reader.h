@@ -13,8 +13,8 @@ namespace ark {
 // Fills up to the given bytes, returns how many; 0 at the end.
 using DumpArchivePull = std::function<std::size_t(MutableBytes)>;
 
-DumpArchivePull PullFromFd(int fd, std::string name);       // the descriptor stays the caller's
-DumpArchivePull PullFromBytes(ByteView bytes);    // the bytes must outlive the reader
+DumpArchivePull PullFromFd(int fd, std::string name);    // the descriptor stays the caller's
+DumpArchivePull PullFromBytes(ByteView bytes);           // the bytes must outlive the reader
 
 class DumpArchiveReader {
 public:
@@ -47,8 +47,8 @@ private:
     Bytes buffer_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
-    std::string raw_;               // of the header or the current entry
-    std::uint64_t offset_ = 0;      // where raw_ begins
+    std::string raw_;             // of the header or the current entry
+    std::uint64_t offset_ = 0;    // where raw_ begins
     std::int32_t entries_read_ = 0;
 };
 

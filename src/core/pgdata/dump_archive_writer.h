@@ -15,7 +15,7 @@ public:
     DumpArchiveWriter(const DumpArchiveHeader &header, DumpArchiveFormat format, DumpArchiveSink sink);
 
     void Put(const TocEntry &entry);    // where its data lie is decided here, the rest is taken as it is
-    void Close();    // throws Error(kInternal) unless entry_count entries were put
+    void Close();                       // throws Error(kInternal) unless entry_count entries were put
 
 private:
     DumpArchiveHeader header_;

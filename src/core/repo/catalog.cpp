@@ -36,7 +36,8 @@ std::map<BackupId, Found> Look(const Repository &repository) {
 }
 
 // A manifest that cannot be read is listed with the reason, never hidden: it is what one looks for at night.
-BackupSummary Summarise(const Repository &repository, KeyRing *keys, TimePoint now, const BackupId &id, const Found &found, bool has_events) {
+BackupSummary Summarise(const Repository &repository, KeyRing *keys, TimePoint now, const BackupId &id,
+                        const Found &found, bool has_events) {
     BackupSummary backup;
     backup.manifest.clear.backup = id;
     backup.ended = found.end;
@@ -47,7 +48,8 @@ BackupSummary Summarise(const Repository &repository, KeyRing *keys, TimePoint n
         backup.manifest = std::move(*manifest);
         if (has_events) backup.events = ReadEvents(repository, id, keys);
     } catch (const Error &error) {
-        if (error.code == Code::kUnavailable || error.code == Code::kCancelled || error.code == Code::kPermissionDenied) throw;
+        if (error.code == Code::kUnavailable || error.code == Code::kCancelled || error.code == Code::kPermissionDenied)
+            throw;
         backup.error = error.detail.empty() ? error.message : error.message + " (" + error.detail + ")";
     }
     backup.hold = CurrentHold(backup.events, now);
@@ -58,13 +60,15 @@ BackupSummary Summarise(const Repository &repository, KeyRing *keys, TimePoint n
 
 std::string BodyText(const BackupSummary &backup, const char *member) {
     const Json &body = backup.manifest.body;
-    return body.is_object() && body.contains(member) && body[member].is_string() ? body[member].get<std::string>() : std::string();
+    return body.is_object() && body.contains(member) && body[member].is_string() ? body[member].get<std::string>()
+                                                                                 : std::string();
 }
 
 bool HasLabel(const BackupSummary &backup, std::string_view label) {
     std::string newest = BodyText(backup, "label");
     for (const Event &event : backup.events)
-        if (event.type == "annotate" && event.body.is_object() && event.body.contains("label") && event.body["label"].is_string())
+        if (event.type == "annotate" && event.body.is_object() && event.body.contains("label") &&
+            event.body["label"].is_string())
             newest = event.body["label"].get<std::string>();
     return newest == label;
 }
@@ -81,13 +85,14 @@ std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *ke
         if (backup.manifest.clear.state == "complete") backups.push_back(std::move(backup));
     }
     std::ranges::sort(backups, [](const BackupSummary &a, const BackupSummary &b) {
-        return std::tie(a.manifest.clear.sequence, a.manifest.clear.backup) > std::tie(b.manifest.clear.sequence, b.manifest.clear.backup);
+        return std::tie(a.manifest.clear.sequence, a.manifest.clear.backup) >
+               std::tie(b.manifest.clear.sequence, b.manifest.clear.backup);
     });
     return backups;
 }
 
-BackupSummary FindBackup(const Repository &repository, KeyRing *keys, TimePoint now, std::string_view restore_point, std::string_view database,
-                         std::string_view kind) {
+BackupSummary FindBackup(const Repository &repository, KeyRing *keys, TimePoint now, std::string_view restore_point,
+                         std::string_view database, std::string_view kind) {
     std::vector<BackupSummary> backups = ListBackups(repository, keys, now);
     bool by_id = IsBackupId(restore_point);
     for (BackupSummary &backup : backups) {
@@ -110,8 +115,11 @@ BackupSummary FindBackup(const Repository &repository, KeyRing *keys, TimePoint 
         near += (near.empty() ? "" : ", ") + backup.manifest.clear.backup + (label.empty() ? "" : " \"" + label + "\"");
     }
     std::string of = database.empty() ? "" : fmt::format(" of database \"{}\"", database);
-    std::string what = restore_point == "latest" ? fmt::format("there is no backup{}", of) : fmt::format("there is no backup \"{}\"{}", restore_point, by_id ? "" : of);
-    throw Error(Code::kNotFound, what, near.empty() ? fmt::format("The store has no backup{}.", of) : fmt::format("The newest are {}.", near),
+    std::string what = restore_point == "latest"
+                           ? fmt::format("there is no backup{}", of)
+                           : fmt::format("there is no backup \"{}\"{}", restore_point, by_id ? "" : of);
+    throw Error(Code::kNotFound, what,
+                near.empty() ? fmt::format("The store has no backup{}.", of) : fmt::format("The newest are {}.", near),
                 "SELECT * FROM ark.list_restore_points() or pg_ark list shows them all.");
 }
 
@@ -128,7 +136,8 @@ std::vector<OpenBackup> OpenBackups(const Repository &repository) {
 
 bool EndBackup(Repository &repository, const BackupId &id, std::string_view reason, std::string_view by, Clock &clock) {
     try {
-        return repository.Create(layout::Kind::kEnd, layout::End(id), {{"backup", id}, {"at", FormatTime(clock.Now())}, {"reason", reason}, {"by", by}});
+        return repository.Create(layout::Kind::kEnd, layout::End(id),
+                                 {{"backup", id}, {"at", FormatTime(clock.Now())}, {"reason", reason}, {"by", by}});
     } catch (const Error &error) {
         if (error.code != Code::kAlreadyExists) throw;
         return false;

@@ -11,18 +11,19 @@
 namespace ark {
 
 struct BackupSummary {
-    Manifest manifest;             // clear part always; body if a key is there
+    Manifest manifest;    // clear part always; body if a key is there
     bool ended = false;
     HoldState hold;
-    std::optional<Event> verified; // the newest verification
+    std::optional<Event> verified;    // the newest verification
     std::vector<Event> events;
-    TimePoint stored_at{};         // the store's time of the manifest
-    std::string error;             // not empty: the manifest could not be read, and why (it is listed, not hidden)
+    TimePoint stored_at{};    // the store's time of the manifest
+    std::string error;        // not empty: the manifest could not be read, and why (it is listed, not hidden)
 };
 
 // All backups with a manifest that is complete and without an `end` (unless `with_ended`), newest first by (sequence, id).
 // Reads roots and events only.
-std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *keys, TimePoint now, bool with_ended = false);
+std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *keys, TimePoint now,
+                                       bool with_ended = false);
 
 // Finds by backup id, "latest" (the newest; of `database` and `kind` if given), or a label (the newest with it). Throws kNotFound listing what is close by.
 BackupSummary FindBackup(const Repository &repository, KeyRing *keys, TimePoint now, std::string_view restore_point,

@@ -13,14 +13,17 @@ namespace {
 constexpr int kTries = 20;    // at a sequence number that others take at the same moment
 
 // A sealed event is bound to its name: it cannot be moved to another subject, type or place in the order.
-Key SealKey(const DomainKey &key, const std::string &name) { return Hkdf(key.key->bytes(), AsBytes(name), "pg_ark event 1"); }
+Key SealKey(const DomainKey &key, const std::string &name) {
+    return Hkdf(key.key->bytes(), AsBytes(name), "pg_ark event 1");
+}
 
 std::string NewId(std::uint64_t sequence, Random &random) { return fmt::format("{:010}-{}", sequence, random.Hex(4)); }
 
 std::uint64_t NewestSequence(const Repository &repository, std::string_view subject) {
     std::uint64_t newest = 0;
     repository.List(fmt::format("events/{}/", subject), [&](const ObjectInfo &info) {
-        if (std::optional<layout::Place> place = layout::Parse(info.name)) newest = std::max<std::uint64_t>(newest, std::stoull(place->id.substr(0, 10)));
+        if (std::optional<layout::Place> place = layout::Parse(info.name))
+            newest = std::max<std::uint64_t>(newest, std::stoull(place->id.substr(0, 10)));
         return true;
     });
     return newest;
@@ -30,7 +33,9 @@ Event ReadEvent(const Repository &repository, const std::string &name, const lay
     std::string what = fmt::format("event \"{}\"", name);
     std::optional<Json> json = repository.Read(layout::Kind::kEvent, name);
     if (!json) throw Error(Code::kNotFound, fmt::format("{} is gone", what));
-    Event event{place.subject, place.type, JsonNumber(*json, "sequence", what), ParseTime(JsonString(*json, "at", what)), place.id, Json()};
+    Event event{
+        place.subject, place.type, JsonNumber(*json, "sequence", what), ParseTime(JsonString(*json, "at", what)),
+        place.id,      Json()};
     if (!json->contains("sealed")) {
         event.body = *json;
         for (const char *own : {"subject", "type", "sequence", "at"}) event.body.erase(own);
@@ -52,10 +57,14 @@ Event WriteEvent(Repository &repository, const DomainKey &key, Event event, Cloc
         event.sequence = NewestSequence(repository, event.subject) + 1;
         event.id = NewId(event.sequence, random);
         std::string name = layout::Event(event.subject, event.id, event.type);
-        Json json{{"subject", event.subject}, {"type", event.type}, {"sequence", event.sequence}, {"at", FormatTime(event.at, true)}};
+        Json json{{"subject", event.subject},
+                  {"type", event.type},
+                  {"sequence", event.sequence},
+                  {"at", FormatTime(event.at, true)}};
         if (key.encrypted()) {
             Bytes sealed;
-            GcmSeal(SealKey(key, name), NumberNonce(0), fmt::format("event \"{}\"", name), AsBytes(JsonText(event.body)), sealed);
+            GcmSeal(SealKey(key, name), NumberNonce(0), fmt::format("event \"{}\"", name),
+                    AsBytes(JsonText(event.body)), sealed);
             json["generation"] = key.generation;
             json["sealed"] = Base64Encode(sealed);
         } else {
@@ -79,7 +88,8 @@ std::vector<Event> ReadEvents(const Repository &repository, std::string_view sub
         events.push_back(ReadEvent(repository, info.name, *place, keys));
         return true;
     });
-    std::ranges::sort(events, [](const Event &a, const Event &b) { return std::tie(a.sequence, a.id) < std::tie(b.sequence, b.id); });
+    std::ranges::sort(
+        events, [](const Event &a, const Event &b) { return std::tie(a.sequence, a.id) < std::tie(b.sequence, b.id); });
     return events;
 }
 
@@ -101,7 +111,10 @@ HoldState CurrentHold(const std::vector<Event> &events, TimePoint now) {
         if (event.type != "hold") continue;
         state = {.held = true, .until = std::nullopt, .reason = {}, .by = {}};
         if (!event.body.is_object()) continue;    // sealed: held, for as long as nobody can read until when
-        auto text = [&](const char *member) { return event.body.contains(member) && event.body[member].is_string() ? event.body[member].get<std::string>() : std::string(); };
+        auto text = [&](const char *member) {
+            return event.body.contains(member) && event.body[member].is_string() ? event.body[member].get<std::string>()
+                                                                                 : std::string();
+        };
         state.reason = text("reason");
         state.by = text("by");
         if (std::string until = text("until"); !until.empty()) state.until = ParseTime(until);

@@ -14,7 +14,7 @@ struct Event {
     std::string type;       // hold, release, annotate, verified, policy, delete, escrow, restored
     std::uint64_t sequence = 0;
     TimePoint at{};
-    std::string id = {};    // "<sequence, ten digits>-<8 hex>"
+    std::string id = {};           // "<sequence, ten digits>-<8 hex>"
     Json body = Json::object();    // by, reason, until, level, …; null if sealed and no key is there
 };
 

@@ -6,14 +6,13 @@
 #include <map>
 #include <set>
 
-
 namespace ark {
 namespace {
 
 struct Backup {
     bool begin = false, packs = false, manifest = false, end = false;
     bool aborted = false;
-    bool fence = false;             // aborted by another than its writer, which may still be alive
+    bool fence = false;    // aborted by another than its writer, which may still be alive
     TimePoint begun{};
     std::vector<BackupId> bases;    // of an open one
     bool Open() const { return begin && !manifest; }
@@ -25,8 +24,8 @@ struct Backup {
 // One look at the whole cluster path: what is alive, and what is dead.
 struct Mark {
     std::map<BackupId, Backup> backups;
-    std::map<std::string, std::uint64_t> dead;         // pack and its size
-    std::map<BackupId, std::uint64_t> own_packs;       // how many packs a backup's name stands over
+    std::map<std::string, std::uint64_t> dead;      // pack and its size
+    std::map<BackupId, std::uint64_t> own_packs;    // how many packs a backup's name stands over
 };
 
 bool IsBaseOfOpen(const Mark &mark, const BackupId &id) {
@@ -73,8 +72,10 @@ public:
 
 private:
     static Error Unplaceable(const std::string &name) {
-        return Error(Code::kCorrupt, fmt::format("the sweep met \"{}\", which it cannot place, and deleted nothing", name),
-                     "An object that this version does not know may protect data.", "Find out what wrote it: a newer pg_ark, or a stray file. Remove the stray one.");
+        return Error(Code::kCorrupt,
+                     fmt::format("the sweep met \"{}\", which it cannot place, and deleted nothing", name),
+                     "An object that this version does not know may protect data.",
+                     "Find out what wrote it: a newer pg_ark, or a stray file. Remove the stray one.");
     }
 
     // Every object under the cluster path must have a place, and be of a format this program knows.
@@ -93,13 +94,13 @@ private:
             if (std::ranges::find(kinds, place->kind) == kinds.end()) return true;
             Backup &backup = mark.backups[place->backup];
             switch (place->kind) {
-                case layout::Kind::kBegin:
-                    backup.begin = true;
-                    backup.begun = info.modified;
-                    break;
-                case layout::Kind::kPacks: backup.packs = true; break;
-                case layout::Kind::kManifest: backup.manifest = true; break;
-                default: backup.end = true;
+            case layout::Kind::kBegin:
+                backup.begin = true;
+                backup.begun = info.modified;
+                break;
+            case layout::Kind::kPacks: backup.packs = true; break;
+            case layout::Kind::kManifest: backup.manifest = true; break;
+            default: backup.end = true;
             }
             return true;
         });
@@ -107,21 +108,27 @@ private:
 
     void ReadBases(const BackupId &id, Backup &backup) {
         std::optional<Json> begin = repository_.Read(layout::Kind::kBegin, layout::Begin(id));
-        if (!begin) throw Error(Code::kConflict, fmt::format("backup {} changed while the sweep looked", id), {}, "Another sweep may be running; try again later.");
+        if (!begin)
+            throw Error(Code::kConflict, fmt::format("backup {} changed while the sweep looked", id), {},
+                        "Another sweep may be running; try again later.");
         for (const Json &base : begin->value("bases", Json::array()))
             if (base.is_string()) backup.bases.push_back(base.get<std::string>());
     }
 
     void ReadState(const BackupId &id, Backup &backup) {
         std::optional<ManifestClear> clear = ReadManifestClear(repository_, id);
-        if (!clear) throw Error(Code::kConflict, fmt::format("backup {} changed while the sweep looked", id), {}, "Another sweep may be running; try again later.");
+        if (!clear)
+            throw Error(Code::kConflict, fmt::format("backup {} changed while the sweep looked", id), {},
+                        "Another sweep may be running; try again later.");
         backup.aborted = clear->state == "aborted";
         backup.fence = clear->kind == kFenceKind;
     }
 
     void Keep(const BackupId &id, std::set<std::string> &alive) {
         std::optional<ManifestClear> clear = ReadManifestClear(repository_, id);
-        if (!clear) throw Error(Code::kConflict, fmt::format("backup {} changed while the sweep looked", id), {}, "Another sweep may be running; try again later.");
+        if (!clear)
+            throw Error(Code::kConflict, fmt::format("backup {} changed while the sweep looked", id), {},
+                        "Another sweep may be running; try again later.");
         ReadPackList(repository_, *clear, [&](const PackInfo &pack) { alive.insert(pack.pack); });
     }
 
@@ -146,8 +153,9 @@ void FenceAbandoned(Repository &repository, const SweepSettings &settings, Sweep
     TimePoint now = StoreNow(repository, SystemRandom());
     for (const OpenBackup &backup : open) {
         if (now - backup.begun < settings.abandon_after) {
-            result.kept_because.push_back(fmt::format("backup {} began {} ago on \"{}\" and is not finished: its packs and its bases stay", backup.id,
-                                                      HumanDuration(now - backup.begun), backup.host));
+            result.kept_because.push_back(
+                fmt::format("backup {} began {} ago on \"{}\" and is not finished: its packs and its bases stay",
+                            backup.id, HumanDuration(now - backup.begun), backup.host));
             continue;
         }
         if (settings.dry_run) {
@@ -162,7 +170,8 @@ void WaitFor(Duration grace, Clock &clock, Ticker &ticker) {
     constexpr Duration kStep = std::chrono::milliseconds(100);
     for (SteadyPoint until = clock.Steady() + grace; clock.Steady() < until;) {
         ticker.Check();
-        clock.Sleep(std::min<Duration>(kStep, std::chrono::duration_cast<Duration>(until - clock.Steady()) + Duration(1)));
+        clock.Sleep(
+            std::min<Duration>(kStep, std::chrono::duration_cast<Duration>(until - clock.Steady()) + Duration(1)));
     }
 }
 
@@ -176,22 +185,31 @@ void RemoveBackup(Repository &repository, const BackupId &id, bool fence) {
     repository.Remove({layout::End(id)});
 }
 
-
 }    // namespace
 
 SweepResult Sweep(Repository &repository, const SweepSettings &settings, Clock &clock, Ticker &ticker, Log &log) {
     SweepResult result;
     if (!settings.dry_run && !repository.storage().Probe().conditional_create)
-        throw Error(Code::kUnsupported, fmt::format("{} ignores conditional creation, so nothing is swept there by itself", repository.storage().Describe()), {},
-                    "Such a store is safe with one writer only; see docs/storage.md.");
+        throw Error(Code::kUnsupported,
+                    fmt::format("{} ignores conditional creation, so nothing is swept there by itself",
+                                repository.storage().Describe()),
+                    {}, "Such a store is safe with one writer only; see docs/storage.md.");
     FenceAbandoned(repository, settings, result, clock);
     Marker marker(repository, ticker);
     Mark first = marker.Look();
     result.dead_packs = first.dead.size();
-    bool endings = std::ranges::any_of(first.backups, [](const auto &item) { return item.second.Gone() && (!item.second.fence || item.second.begin); });
+    bool endings = std::ranges::any_of(first.backups, [](const auto &item) {
+        return item.second.Gone() && (!item.second.fence || item.second.begin);
+    });
     if (settings.dry_run || (first.dead.empty() && !endings)) return result;
 
-    log.Report({.phase = "wait", .done_bytes = 0, .total_bytes = 0, .stored_bytes = 0, .done_items = 0, .total_items = first.dead.size(), .current = {}});
+    log.Report({.phase = "wait",
+                .done_bytes = 0,
+                .total_bytes = 0,
+                .stored_bytes = 0,
+                .done_items = 0,
+                .total_items = first.dead.size(),
+                .current = {}});
     WaitFor(settings.grace, clock, ticker);
     Mark second = marker.Look();
 

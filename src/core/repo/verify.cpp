@@ -32,15 +32,26 @@ private:
     std::size_t count_ = 0;
 };
 
-std::string Describe(const Error &error) { return error.detail.empty() ? error.message : error.message + " (" + error.detail + ")"; }
+std::string Describe(const Error &error) {
+    return error.detail.empty() ? error.message : error.message + " (" + error.detail + ")";
+}
 
 // Worth a finding; anything else (an unreachable store, a wrong key, a cancel) ends the verification instead.
-bool IsFinding(const Error &error) { return error.code == Code::kCorrupt || error.code == Code::kNotFound || error.code == Code::kUnsupported; }
+bool IsFinding(const Error &error) {
+    return error.code == Code::kCorrupt || error.code == Code::kNotFound || error.code == Code::kUnsupported;
+}
 
 class Verification {
 public:
-    Verification(Repository &repository, std::shared_ptr<KeyRing> keys, const BackupSummary &backup, VerifyLevel level, Ticker &ticker, Log &log)
-        : repository_(repository), keys_(std::move(keys)), backup_(backup), level_(level), ticker_(ticker), log_(log), findings_(result_) {}
+    Verification(Repository &repository, std::shared_ptr<KeyRing> keys, const BackupSummary &backup, VerifyLevel level,
+                 Ticker &ticker, Log &log)
+        : repository_(repository),
+          keys_(std::move(keys)),
+          backup_(backup),
+          level_(level),
+          ticker_(ticker),
+          log_(log),
+          findings_(result_) {}
 
     VerifyResult Run(EntryVerifier *verifier) {
         if (!backup_.error.empty()) {
@@ -49,7 +60,9 @@ public:
             progress_.phase = "packs";
             progress_.total_items = backup_.manifest.clear.packs;
             progress_.total_bytes = level_ == VerifyLevel::kExists ? 0 : backup_.manifest.clear.stored_bytes;
-            Guard([&] { ReadPackList(repository_, backup_.manifest.clear, [&](const PackInfo &pack) { CheckPack(pack); }); });
+            Guard([&] {
+                ReadPackList(repository_, backup_.manifest.clear, [&](const PackInfo &pack) { CheckPack(pack); });
+            });
             if (level_ == VerifyLevel::kDecode) Decode(verifier);
         }
         findings_.Finish();
@@ -75,7 +88,8 @@ private:
             std::optional<ObjectInfo> info = repository_.Stat(layout::Pack(pack.pack));
             if (!info) throw Error(Code::kNotFound, fmt::format("pack {} is missing", pack.pack));
             if (info->size != pack.size)
-                throw Error(Code::kCorrupt, fmt::format("pack {} has {} bytes instead of {}", pack.pack, info->size, pack.size));
+                throw Error(Code::kCorrupt,
+                            fmt::format("pack {} has {} bytes instead of {}", pack.pack, info->size, pack.size));
             if (level_ != VerifyLevel::kExists) ChecksumPack(pack);
         });
         progress_.done_items++;
@@ -99,14 +113,16 @@ private:
         }
         if (HexEncode(digest.Finish()) != pack.sha256) {
             QuarantineBadFrames(pack);
-            throw Error(Code::kCorrupt, fmt::format("pack {} does not have the digest that the backup recorded", pack.pack));
+            throw Error(Code::kCorrupt,
+                        fmt::format("pack {} does not have the digest that the backup recorded", pack.pack));
         }
     }
 
     void Quarantine(const std::string &pack, std::uint64_t frame, const std::string &why) {
         if (repository_.epoch() == 0) return;    // a reader may not write; the finding is told all the same
         std::string hex = pack.substr(pack.find('/') + 1);
-        repository_.Create(layout::Kind::kQuarantine, layout::Quarantine(hex, frame), {{"pack", pack}, {"frame", frame}, {"why", why}});
+        repository_.Create(layout::Kind::kQuarantine, layout::Quarantine(hex, frame),
+                           {{"pack", pack}, {"frame", frame}, {"why", why}});
     }
 
     void QuarantineBadFrames(const PackInfo &pack) {
@@ -114,9 +130,12 @@ private:
             std::string name = layout::Pack(pack.pack), what = fmt::format("pack {}", pack.pack);
             Bytes front = ReadExactly(repository_, name, 0, std::min<std::uint64_t>(kHeaderLimit, pack.size), what);
             std::uint64_t at = ParsePackHeader(front, repository_, pack.pack).length;
-            std::optional<PackTrailer> trailer = ParseTrailer(ReadExactly(repository_, name, pack.size - kTrailerSize, kTrailerSize, what));
-            if (!trailer || trailer->footer + kTrailerSize > pack.size) throw Error(Code::kCorrupt, fmt::format("{} has no trailer", what));
-            Bytes footer = ReadExactly(repository_, name, pack.size - kTrailerSize - trailer->footer, trailer->footer, what);
+            std::optional<PackTrailer> trailer =
+                ParseTrailer(ReadExactly(repository_, name, pack.size - kTrailerSize, kTrailerSize, what));
+            if (!trailer || trailer->footer + kTrailerSize > pack.size)
+                throw Error(Code::kCorrupt, fmt::format("{} has no trailer", what));
+            Bytes footer =
+                ReadExactly(repository_, name, pack.size - kTrailerSize - trailer->footer, trailer->footer, what);
             std::uint64_t frame = 0;
             for (const FooterEntry &entry : ParseFooter(footer, *trailer, pack.pack)) {
                 if (Sha256(ReadExactly(repository_, name, at, entry.stored, what)) != entry.digest)
@@ -130,15 +149,20 @@ private:
     void Decode(EntryVerifier *verifier) {
         progress_ = {};
         progress_.phase = "decode";
-        if (!backup_.manifest.readable()) throw Error(Code::kInvalidArgument, "this backup is encrypted and no key was given", {}, "Give the key, or verify at level checksum.");
+        if (!backup_.manifest.readable())
+            throw Error(Code::kInvalidArgument, "this backup is encrypted and no key was given", {},
+                        "Give the key, or verify at level checksum.");
         const Json &body = backup_.manifest.body;
-        if (body.contains("plain_bytes") && body["plain_bytes"].is_number_unsigned()) progress_.total_bytes = body["plain_bytes"].get<std::uint64_t>();
-        auto frames = std::make_shared<FrameReader>(std::shared_ptr<Repository>(&repository_, [](Repository *) {}), keys_);
+        if (body.contains("plain_bytes") && body["plain_bytes"].is_number_unsigned())
+            progress_.total_bytes = body["plain_bytes"].get<std::uint64_t>();
+        auto frames =
+            std::make_shared<FrameReader>(std::shared_ptr<Repository>(&repository_, [](Repository *) {}), keys_);
         Guard([&] {
             TreeCursor cursor(frames, TreeRootFromJson(body.at("tree")));
             std::string last;
             for (; const Json *entry = cursor.Current(); cursor.Next()) {
-                if (!last.empty() && cursor.Path() <= last) throw Error(Code::kCorrupt, fmt::format("entry \"{}\" stands after \"{}\"", cursor.Path(), last));
+                if (!last.empty() && cursor.Path() <= last)
+                    throw Error(Code::kCorrupt, fmt::format("entry \"{}\" stands after \"{}\"", cursor.Path(), last));
                 last = cursor.Path();
                 DecodeEntry(*entry, last, *frames, verifier);
             }
@@ -168,7 +192,8 @@ private:
             for (const FrameRef &ref : refs) NameBadFrame(ref, path, frames);
         }
         if (!whole || !verifier) return;
-        if (std::string problem = verifier->EntryDone(entry); !problem.empty()) findings_.Add(fmt::format("{}: {}", path, problem));
+        if (std::string problem = verifier->EntryDone(entry); !problem.empty())
+            findings_.Add(fmt::format("{}: {}", path, problem));
     }
 
     void NameBadFrame(const FrameRef &ref, const std::string &path, FrameReader &frames) {
@@ -197,20 +222,21 @@ private:
 VerifyLevel ParseVerifyLevel(std::string_view text) {
     for (VerifyLevel level : {VerifyLevel::kExists, VerifyLevel::kChecksum, VerifyLevel::kDecode})
         if (VerifyLevelName(level) == text) return level;
-    throw Error(Code::kInvalidArgument, fmt::format("there is no verification level \"{}\"", text), "The levels are exists, checksum and decode.");
+    throw Error(Code::kInvalidArgument, fmt::format("there is no verification level \"{}\"", text),
+                "The levels are exists, checksum and decode.");
 }
 
 std::string_view VerifyLevelName(VerifyLevel level) {
     switch (level) {
-        case VerifyLevel::kExists: return "exists";
-        case VerifyLevel::kChecksum: return "checksum";
-        case VerifyLevel::kDecode: return "decode";
+    case VerifyLevel::kExists: return "exists";
+    case VerifyLevel::kChecksum: return "checksum";
+    case VerifyLevel::kDecode: return "decode";
     }
     return "";
 }
 
-VerifyResult VerifyBackup(Repository &repository, std::shared_ptr<KeyRing> keys, const BackupSummary &backup, VerifyLevel level, EntryVerifier *verifier,
-                          Ticker &ticker, Log &log) {
+VerifyResult VerifyBackup(Repository &repository, std::shared_ptr<KeyRing> keys, const BackupSummary &backup,
+                          VerifyLevel level, EntryVerifier *verifier, Ticker &ticker, Log &log) {
     return Verification(repository, std::move(keys), backup, level, ticker, log).Run(verifier);
 }
 

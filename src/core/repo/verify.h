@@ -31,7 +31,7 @@ public:
     virtual std::string EntryDone(const Json &entry) = 0;
 };
 
-VerifyResult VerifyBackup(Repository &repository, std::shared_ptr<KeyRing> keys, const BackupSummary &backup, VerifyLevel level,
-                          EntryVerifier *verifier, Ticker &ticker, Log &log);
+VerifyResult VerifyBackup(Repository &repository, std::shared_ptr<KeyRing> keys, const BackupSummary &backup,
+                          VerifyLevel level, EntryVerifier *verifier, Ticker &ticker, Log &log);
 
 }    // namespace ark

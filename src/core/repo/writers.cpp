@@ -10,12 +10,21 @@ namespace {
 Json ToJson(const Writer &writer, const std::string &parent) {
     Json fingerprint;
     if (writer.fingerprint.source.empty())
-        fingerprint = {{"machine", writer.fingerprint.machine}, {"device", writer.fingerprint.device}, {"inode", writer.fingerprint.inode}};
+        fingerprint = {{"machine", writer.fingerprint.machine},
+                       {"device", writer.fingerprint.device},
+                       {"inode", writer.fingerprint.inode}};
     else
         fingerprint = {{"source", writer.fingerprint.source}};
-    return {{"epoch", writer.epoch}, {"incarnation", writer.incarnation}, {"parent", parent.empty() ? Json() : Json(parent)},
-            {"system_identifier", writer.system_identifier}, {"timeline", writer.timeline}, {"start_lsn", writer.start_lsn}, {"fingerprint", fingerprint},
-            {"host", writer.host}, {"at", FormatTime(writer.at)}, {"reason", writer.reason}};
+    return {{"epoch", writer.epoch},
+            {"incarnation", writer.incarnation},
+            {"parent", parent.empty() ? Json() : Json(parent)},
+            {"system_identifier", writer.system_identifier},
+            {"timeline", writer.timeline},
+            {"start_lsn", writer.start_lsn},
+            {"fingerprint", fingerprint},
+            {"host", writer.host},
+            {"at", FormatTime(writer.at)},
+            {"reason", writer.reason}};
 }
 
 Writer FromJson(const Json &json, const std::string &what) {
@@ -42,15 +51,16 @@ Writer FromJson(const Json &json, const std::string &what) {
 std::string Difference(const Writer &owner, const Writer &self) {
     const Fingerprint &a = owner.fingerprint, &b = self.fingerprint;
     if (a.source != b.source)
-        return fmt::format("It is written as {}, and this server was reached as {}.", a.source.empty() ? "a local server" : a.source,
+        return fmt::format("It is written as {}, and this server was reached as {}.",
+                           a.source.empty() ? "a local server" : a.source,
                            b.source.empty() ? "a local server" : b.source);
     if (a.machine != b.machine) return "The machine is another one.";
     return "The data directory is another one: it was copied, moved or restored.";
 }
 
 // The next epoch. Throws kAlreadyExists if another process took that number at the same moment.
-Writer Grant(Repository &repository, const Writer &self, std::uint64_t epoch, std::string incarnation, const std::string &parent, std::string_view reason,
-             Clock &clock) {
+Writer Grant(Repository &repository, const Writer &self, std::uint64_t epoch, std::string incarnation,
+             const std::string &parent, std::string_view reason, Clock &clock) {
     Writer writer = self;
     writer.epoch = epoch;
     writer.incarnation = std::move(incarnation);
@@ -66,7 +76,8 @@ Writer Grant(Repository &repository, const Writer &self, std::uint64_t epoch, st
 std::optional<Writer> NewestWriter(const Repository &repository) {
     std::string newest;
     repository.List("writers/", [&](const ObjectInfo &info) {
-        if (!layout::Parse(info.name)) throw Error(Code::kCorrupt, fmt::format("\"{}\" is not the name of a writer", info.name));
+        if (!layout::Parse(info.name))
+            throw Error(Code::kCorrupt, fmt::format("\"{}\" is not the name of a writer", info.name));
         newest = info.name;    // ascending, and the digits are of one width
         return true;
     });
@@ -79,14 +90,17 @@ std::optional<Writer> NewestWriter(const Repository &repository) {
 
 Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Random &random) {
     if (self.system_identifier != repository.cluster().system_identifier)
-        throw Error(Code::kConflict, fmt::format("this server is not the cluster of \"{}\"", repository.cluster().Path()),
-                    fmt::format("Its system identifier is {}.", self.system_identifier), "Check the store's URL and the setting cluster.");
+        throw Error(Code::kConflict,
+                    fmt::format("this server is not the cluster of \"{}\"", repository.cluster().Path()),
+                    fmt::format("Its system identifier is {}.", self.system_identifier),
+                    "Check the store's URL and the setting cluster.");
     for (;;) {
         std::optional<Writer> owner = NewestWriter(repository);
         try {
             if (!owner) return Grant(repository, self, 1, random.Hex(16), {}, "first writer", clock);
             if (owner->fingerprint == self.fingerprint) {
-                if (self.timeline > owner->timeline) return Grant(repository, self, owner->epoch + 1, owner->incarnation, {}, "new timeline", clock);
+                if (self.timeline > owner->timeline)
+                    return Grant(repository, self, owner->epoch + 1, owner->incarnation, {}, "new timeline", clock);
                 repository.SetEpoch(owner->epoch);
                 return *owner;
             }
@@ -94,10 +108,14 @@ Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Ran
             if (error.code != Code::kAlreadyExists) throw;
             continue;    // somebody was granted that epoch meanwhile: look again
         }
-        throw Error(Code::kConflict, fmt::format("this server may not write to \"{}\": it belongs to another one", repository.cluster().Path()),
-                    fmt::format("The owner is on host \"{}\" since {} (epoch {}). {}", owner->host, FormatTime(owner->at), owner->epoch, Difference(*owner, self)),
-                    "If this server is a copy, leave it so, or give it a store of its own. If it replaces the owner: SELECT ark.adopt_cluster() or "
-                    "pg_ark lease take --reason \"…\".");
+        throw Error(
+            Code::kConflict,
+            fmt::format("this server may not write to \"{}\": it belongs to another one", repository.cluster().Path()),
+            fmt::format("The owner is on host \"{}\" since {} (epoch {}). {}", owner->host, FormatTime(owner->at),
+                        owner->epoch, Difference(*owner, self)),
+            "If this server is a copy, leave it so, or give it a store of its own. If it replaces the owner: SELECT "
+            "ark.adopt_cluster() or "
+            "pg_ark lease take --reason \"…\".");
     }
 }
 
@@ -105,7 +123,8 @@ Writer TakeOver(Repository &repository, const Writer &self, std::string_view rea
     for (;;) {
         std::optional<Writer> owner = NewestWriter(repository);
         try {
-            return Grant(repository, self, owner ? owner->epoch + 1 : 1, random.Hex(16), owner ? owner->incarnation : "", reason, clock);
+            return Grant(repository, self, owner ? owner->epoch + 1 : 1, random.Hex(16),
+                         owner ? owner->incarnation : "", reason, clock);
         } catch (const Error &error) {
             if (error.code != Code::kAlreadyExists) throw;
         }

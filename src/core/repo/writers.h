@@ -8,9 +8,9 @@
 namespace ark {
 
 struct Fingerprint {
-    std::string machine;    // /etc/machine-id, or empty
+    std::string machine;                    // /etc/machine-id, or empty
     std::uint64_t device = 0, inode = 0;    // of the data directory
-    std::string source;     // of a server reached over the network: "host:port/system identifier"
+    std::string source;                     // of a server reached over the network: "host:port/system identifier"
     bool operator==(const Fingerprint &) const = default;
 };
 

@@ -46,7 +46,8 @@ class BackupBench : public testing::Test {
 protected:
     static std::shared_ptr<Repository> NewRepository(const PrivatePostgres &server, bool encrypted = false) {
         ClusterName cluster{"main", server.Sql("postgres", "SELECT system_identifier FROM pg_control_system()")};
-        std::shared_ptr<Repository> repository = Repository::Init(MakeMemoryStorage(), cluster, encrypted, SystemClock(), SystemRandom());
+        std::shared_ptr<Repository> repository =
+            Repository::Init(MakeMemoryStorage(), cluster, encrypted, SystemClock(), SystemRandom());
         repository->SetEpoch(1);
         return repository;
     }
@@ -93,21 +94,26 @@ protected:
     std::map<std::string, std::string> LiveRows(const std::string &database) const {
         Connection connection(server_.Conninfo(database), "", "compare", NeverCancelled(), SilentLog());
         ApplySessionContract(connection, true);
-        Result tables = connection.Query("SELECT schemaname, tablename, CASE WHEN attributes.none THEN '' ELSE '(' || attributes.list || ')' END"
-                                         " FROM pg_tables JOIN pg_class c ON c.oid = format('%I.%I', schemaname, tablename)::regclass,"
-                                         " LATERAL (SELECT string_agg(quote_ident(attname), ',' ORDER BY attnum) AS list, count(*) = 0 AS none"
-                                         "  FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') attributes"
-                                         " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND c.relkind = 'r' AND c.relpersistence <> 't'");
+        Result tables = connection.Query(
+            "SELECT schemaname, tablename, CASE WHEN attributes.none THEN '' ELSE '(' || attributes.list || ')' END"
+            " FROM pg_tables JOIN pg_class c ON c.oid = format('%I.%I', schemaname, tablename)::regclass,"
+            " LATERAL (SELECT string_agg(quote_ident(attname), ',' ORDER BY attnum) AS list, count(*) = 0 AS none"
+            "  FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') "
+            "attributes"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND c.relkind = 'r' AND c.relpersistence <> "
+            "'t'");
         std::map<std::string, std::string> all;
         for (int row = 0; row < tables.rows(); row++) {
             std::string rows;
-            connection.CopyOut("COPY " + QualifiedName(tables.Text(row, 0), tables.Text(row, 1)) + " " + tables.String(row, 2) + " TO STDOUT",
+            connection.CopyOut("COPY " + QualifiedName(tables.Text(row, 0), tables.Text(row, 1)) + " " +
+                                   tables.String(row, 2) + " TO STDOUT",
                                [&](std::string_view text) { rows += text; });
             if (!rows.empty()) all[tables.String(row, 0) + "." + tables.String(row, 1)] = std::move(rows);
         }
         return all;
     }
-    static void ExpectSameRows(const std::map<std::string, std::string> &expected, const std::map<std::string, std::string> &found) {
+    static void ExpectSameRows(const std::map<std::string, std::string> &expected,
+                               const std::map<std::string, std::string> &found) {
         for (const auto &[name, rows] : expected) {
             ASSERT_TRUE(found.contains(name)) << name << " is missing";
             EXPECT_TRUE(rows == found.at(name)) << name << " differs";

@@ -55,7 +55,8 @@ TEST_F(ConnectionTest, ServerErrorsKeepWordsAndSqlstate) {
     EXPECT_EQ(error.message, "division by zero");
     EXPECT_EQ(error.code, Code::kInternal);
     EXPECT_EQ(connection_.Query("SELECT 1").Int(0, 0), 1);
-    EXPECT_EQ(Failure([&] { connection_.Query("DO $$ BEGIN RAISE SQLSTATE '42501' USING HINT = 'ask'; END $$"); }).code, Code::kPermissionDenied);
+    EXPECT_EQ(Failure([&] { connection_.Query("DO $$ BEGIN RAISE SQLSTATE '42501' USING HINT = 'ask'; END $$"); }).code,
+              Code::kPermissionDenied);
 }
 
 TEST_F(ConnectionTest, WarningsReachTheLogAndNoticesDoNot) {
@@ -76,8 +77,9 @@ TEST_F(ConnectionTest, CopiesOutAndIn) {
 }
 
 TEST_F(ConnectionTest, ReadsSeveralCopiesOfOneStringIntoMemory) {
-    auto stream = connection_.BeginCopyOut("BEGIN; COPY (SELECT 1 UNION ALL SELECT 2) TO STDOUT; COPY (SELECT 'x' WHERE false) TO STDOUT; "
-                                           "COPY (SELECT repeat('y', 100000)) TO STDOUT; COMMIT");
+    auto stream = connection_.BeginCopyOut(
+        "BEGIN; COPY (SELECT 1 UNION ALL SELECT 2) TO STDOUT; COPY (SELECT 'x' WHERE false) TO STDOUT; "
+        "COPY (SELECT repeat('y', 100000)) TO STDOUT; COMMIT");
     std::vector<std::string> copies;
     Bytes memory(1000);
     while (stream.NextCopy()) {
@@ -95,8 +97,10 @@ TEST_F(ConnectionTest, AFailingCopyIsAnErrorAndNotAnEnd) {
     EXPECT_EQ(Failure([&] {
                   while (stream.Read(memory) > 0) {}
                   stream.NextCopy();
-              }).sqlstate, "22012");
-    EXPECT_EQ(Failure([&] { connection_.CopyOut("COPY (SELECT 1/0) TO STDOUT", [](std::string_view) {}); }).sqlstate, "22012");
+              }).sqlstate,
+              "22012");
+    EXPECT_EQ(Failure([&] { connection_.CopyOut("COPY (SELECT 1/0) TO STDOUT", [](std::string_view) {}); }).sqlstate,
+              "22012");
     EXPECT_EQ(connection_.Query("SELECT 1").Int(0, 0), 1);
 }
 
@@ -167,7 +171,8 @@ TEST_F(ConnectionTest, TheSessionContractHoldsWhateverTheDatabaseSays) {
                               " SET extra_float_digits = 0; ALTER DATABASE " + database + " SET search_path = public");
     Connection reader(server_.Conninfo(database), "", "x", ticker_, log_);
     ApplySessionContract(reader, true);
-    EXPECT_EQ(reader.Query("SELECT current_setting('search_path') || '|' || '2024-02-03'::date || '|' || 0.1::float8").Text(0, 0),
+    EXPECT_EQ(reader.Query("SELECT current_setting('search_path') || '|' || '2024-02-03'::date || '|' || 0.1::float8")
+                  .Text(0, 0),
               "|2024-02-03|0.1");
     EXPECT_EQ(Failure([&] { reader.Query("CREATE TABLE public.no (a int)"); }).sqlstate, "25006");
     for (const auto &[name, value] : SessionContract(reader, true)) EXPECT_FALSE(name.empty());

@@ -62,9 +62,11 @@ protected:
 
     std::string Database() {
         std::string database = server_.CreateDatabase("conflict");
-        server_.Sql(database, "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TABLE a (x int); INSERT INTO a VALUES (1);"
-                              "CREATE TABLE moods (id int PRIMARY KEY, m mood); INSERT INTO moods SELECT g, 'happy' FROM generate_series(1, 20000) g;"
-                              "CREATE TABLE z (x int); INSERT INTO z SELECT generate_series(1, 1000)");
+        server_.Sql(database,
+                    "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TABLE a (x int); INSERT INTO a VALUES (1);"
+                    "CREATE TABLE moods (id int PRIMARY KEY, m mood); INSERT INTO moods SELECT g, 'happy' FROM "
+                    "generate_series(1, 20000) g;"
+                    "CREATE TABLE z (x int); INSERT INTO z SELECT generate_series(1, 1000)");
         return database;
     }
 
@@ -77,13 +79,17 @@ protected:
 
 TEST_F(ExportConflictTest, ASnapshotIsOneInstantWhateverIsWritten) {
     std::string database = server_.CreateDatabase("instant");
-    server_.Sql(database, "CREATE TABLE one (id int PRIMARY KEY, v int); CREATE TABLE two (id int PRIMARY KEY, v int);"
-                          "INSERT INTO one SELECT g, 100 FROM generate_series(1, 3000) g; INSERT INTO two SELECT g, 100 FROM generate_series(1, 3000) g");
+    server_.Sql(database,
+                "CREATE TABLE one (id int PRIMARY KEY, v int); CREATE TABLE two (id int PRIMARY KEY, v int);"
+                "INSERT INTO one SELECT g, 100 FROM generate_series(1, 3000) g; INSERT INTO two SELECT g, 100 FROM "
+                "generate_series(1, 3000) g");
     std::jthread writer([&](std::stop_token stop) {
         Connection connection(server_.Conninfo(database), "", "writer", NeverCancelled(), SilentLog());
         for (int i = 0; !stop.stop_requested(); i++)
-            connection.Execute(fmt::format("BEGIN; UPDATE one SET v = v - 1 WHERE id = {}; UPDATE two SET v = v + 1 WHERE id = {};"
-                                           "INSERT INTO one VALUES ({}, 5); COMMIT", 1 + i * 7919 % 3000, 1 + i * 104729 % 3000, 10'000 + i));
+            connection.Execute(
+                fmt::format("BEGIN; UPDATE one SET v = v - 1 WHERE id = {}; UPDATE two SET v = v + 1 WHERE id = {};"
+                            "INSERT INTO one VALUES ({}, 5); COMMIT",
+                            1 + i * 7919 % 3000, 1 + i * 104729 % 3000, 10'000 + i));
     });
     for (int round = 0; round < 3; round++) {
         BackupReader reader = Reader(Export(Request(database)));
@@ -122,7 +128,9 @@ TEST_F(ExportConflictTest, TypesThatNeverRestEndInAnErrorThatNamesThem) {
 // MECHANISMS C: an ALTER TABLE waits for our lock, and each new ACCESS SHARE request would wait behind it, for ever.
 TEST_F(ExportConflictTest, AQueuedAlterTableStopsNeitherReadersNorPgDump) {
     std::string database = Database();
-    hooked_.at_begin = [&] { StartAndAwaitQueue(database, "SET lock_timeout = '3s'; ALTER TABLE moods ADD COLUMN late int"); };
+    hooked_.at_begin = [&] {
+        StartAndAwaitQueue(database, "SET lock_timeout = '3s'; ALTER TABLE moods ADD COLUMN late int");
+    };
     ExportRequest request = Request(database);
     request.yield_after = Duration::zero();
     ExportResult result = Export(request);
@@ -195,16 +203,36 @@ TEST_F(ExportConflictTest, ASnapshotThatGetsTooOldEndsTheExport) {
 // Whatever is done to the schema meanwhile: an export ends whole and of one instant, or says that it could not.
 TEST_F(ExportConflictTest, DefinitionsMayChangeAllTheTime) {
     std::string database = Database();
-    server_.Sql(database, "CREATE TABLE ledger_a (id int, v int); CREATE TABLE ledger_b (id int, v int); CREATE SCHEMA s1; CREATE TABLE s1.t AS SELECT 1 AS one;"
-                          "INSERT INTO ledger_a SELECT g, 10 FROM generate_series(1, 500) g; INSERT INTO ledger_b SELECT g, 10 FROM generate_series(1, 500) g");
-    const char *changes[] = {
-        "CREATE TABLE fresh AS SELECT 1 AS x", "ALTER TABLE fresh RENAME TO stale", "DROP TABLE stale",
-        "ALTER TABLE z ADD COLUMN extra text DEFAULT 'e'", "ALTER TABLE z DROP COLUMN extra", "ALTER TABLE z ALTER x TYPE bigint", "ALTER TABLE z ALTER x TYPE int",
-        "TRUNCATE a; INSERT INTO a VALUES (1)", "VACUUM FULL moods", "CREATE INDEX late ON moods (m)", "REINDEX TABLE moods", "DROP INDEX late",
-        "ALTER TYPE mood RENAME VALUE 'happy' TO 'glad'", "ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'",
-        "ALTER SCHEMA s1 RENAME TO s2", "ALTER SCHEMA s2 RENAME TO s1", "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1", "DROP FUNCTION f",
-        "CREATE SEQUENCE q", "DROP SEQUENCE q", "CREATE VIEW w AS SELECT * FROM a", "DROP VIEW w", "CLUSTER moods USING moods_pkey",
-        "CREATE TYPE loose AS (x int)", "DROP TYPE loose"};
+    server_.Sql(database,
+                "CREATE TABLE ledger_a (id int, v int); CREATE TABLE ledger_b (id int, v int); CREATE SCHEMA s1; "
+                "CREATE TABLE s1.t AS SELECT 1 AS one;"
+                "INSERT INTO ledger_a SELECT g, 10 FROM generate_series(1, 500) g; INSERT INTO ledger_b SELECT g, 10 "
+                "FROM generate_series(1, 500) g");
+    const char *changes[] = {"CREATE TABLE fresh AS SELECT 1 AS x",
+                             "ALTER TABLE fresh RENAME TO stale",
+                             "DROP TABLE stale",
+                             "ALTER TABLE z ADD COLUMN extra text DEFAULT 'e'",
+                             "ALTER TABLE z DROP COLUMN extra",
+                             "ALTER TABLE z ALTER x TYPE bigint",
+                             "ALTER TABLE z ALTER x TYPE int",
+                             "TRUNCATE a; INSERT INTO a VALUES (1)",
+                             "VACUUM FULL moods",
+                             "CREATE INDEX late ON moods (m)",
+                             "REINDEX TABLE moods",
+                             "DROP INDEX late",
+                             "ALTER TYPE mood RENAME VALUE 'happy' TO 'glad'",
+                             "ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'",
+                             "ALTER SCHEMA s1 RENAME TO s2",
+                             "ALTER SCHEMA s2 RENAME TO s1",
+                             "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1",
+                             "DROP FUNCTION f",
+                             "CREATE SEQUENCE q",
+                             "DROP SEQUENCE q",
+                             "CREATE VIEW w AS SELECT * FROM a",
+                             "DROP VIEW w",
+                             "CLUSTER moods USING moods_pkey",
+                             "CREATE TYPE loose AS (x int)",
+                             "DROP TYPE loose"};
     std::jthread changer([&](std::stop_token stop) {
         for (std::size_t i = 0; !stop.stop_requested(); i++) {
             try {
@@ -215,7 +243,10 @@ TEST_F(ExportConflictTest, DefinitionsMayChangeAllTheTime) {
     });
     std::jthread mover([&](std::stop_token stop) {
         Connection connection(server_.Conninfo(database), "", "mover", NeverCancelled(), SilentLog());
-        while (!stop.stop_requested()) connection.Execute("BEGIN; UPDATE ledger_a SET v = v - 1 WHERE id = 7; UPDATE ledger_b SET v = v + 1 WHERE id = 8; COMMIT");
+        while (!stop.stop_requested())
+            connection.Execute(
+                "BEGIN; UPDATE ledger_a SET v = v - 1 WHERE id = 7; UPDATE ledger_b SET v = v + 1 WHERE id = 8; "
+                "COMMIT");
     });
     int whole = 0;
     for (int round = 0; round < 8; round++) {
@@ -242,10 +273,14 @@ TEST_F(ExportConflictTest, DefinitionsMayChangeAllTheTime) {
 class ExportRightsTest : public test::BackupBench {
 protected:
     void SetUp() override {
-        server_.Sql(database_, "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; CREATE SCHEMA closed; CREATE TABLE closed.c (x int);"
-                               "CREATE TABLE open (x int); INSERT INTO open VALUES (1); GRANT SELECT ON open TO reader;"
-                               "CREATE TABLE guarded (x int); INSERT INTO guarded VALUES (1); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;"
-                               "GRANT SELECT ON guarded TO reader; CREATE TABLE hidden (x int); CREATE SEQUENCE numbers; SELECT lo_from_bytea(77, 'x')");
+        server_.Sql(
+            database_,
+            "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; CREATE SCHEMA closed; CREATE TABLE closed.c (x int);"
+            "CREATE TABLE open (x int); INSERT INTO open VALUES (1); GRANT SELECT ON open TO reader;"
+            "CREATE TABLE guarded (x int); INSERT INTO guarded VALUES (1); ALTER TABLE guarded ENABLE ROW LEVEL "
+            "SECURITY;"
+            "GRANT SELECT ON guarded TO reader; CREATE TABLE hidden (x int); CREATE SEQUENCE numbers; SELECT "
+            "lo_from_bytea(77, 'x')");
     }
     void TearDown() override { server_.Sql(database_, "DROP OWNED BY reader; DROP ROLE reader"); }
     ExportRequest AsReader() const {
@@ -259,7 +294,8 @@ protected:
 TEST_F(ExportRightsTest, WhatARoleCannotReadIsNamed) {
     Error error = Failure([&] { Export(AsReader()); });
     EXPECT_EQ(error.code, Code::kPermissionDenied);
-    for (const char *name : {"closed.c", "hidden", "guarded", "numbers", "77"}) EXPECT_THAT(error.detail, HasSubstr(name));
+    for (const char *name : {"closed.c", "hidden", "guarded", "numbers", "77"})
+        EXPECT_THAT(error.detail, HasSubstr(name));
     EXPECT_EQ(error.detail.find("open"), std::string::npos);
     EXPECT_THAT(error.hint, HasSubstr("GRANT pg_read_all_data TO reader"));
     EXPECT_THAT(error.hint, HasSubstr("ALTER ROLE reader BYPASSRLS"));

@@ -17,12 +17,16 @@ protected:
 
 TEST_F(ExportReuseTest, AnUnchangedDatabaseStoresNextToNothing) {
     std::string database = server_.CreateDatabase("unchanged");
-    server_.Sql(database, "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS m FROM generate_series(1, 400000) g; CREATE SEQUENCE s; SELECT lo_from_bytea(5, 'lo');"
-                          "CREATE FUNCTION fill() RETURNS void LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..60 LOOP"
-                          " EXECUTE format('CREATE TABLE small_%s (id int PRIMARY KEY, v text DEFAULT ''x'')', i); END LOOP; END $$; SELECT fill()");
+    server_.Sql(database,
+                "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS m FROM generate_series(1, 400000) g; CREATE "
+                "SEQUENCE s; SELECT lo_from_bytea(5, 'lo');"
+                "CREATE FUNCTION fill() RETURNS void LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..60 LOOP"
+                " EXECUTE format('CREATE TABLE small_%s (id int PRIMARY KEY, v text DEFAULT ''x'')', i); END LOOP; END "
+                "$$; SELECT fill()");
     ExportResult first = Export(Plain(database));
     ExportResult second = Export(Plain(database));
-    EXPECT_LT(static_cast<double>(second.new_bytes), 0.01 * static_cast<double>(first.new_bytes)) << second.new_bytes << " of " << first.new_bytes;
+    EXPECT_LT(static_cast<double>(second.new_bytes), 0.01 * static_cast<double>(first.new_bytes))
+        << second.new_bytes << " of " << first.new_bytes;
     BackupReader reader = Reader(second);
     ExpectSameRows(LiveRows(database), AllRows(reader));
     EXPECT_GE(second.clear.stored_bytes, first.new_bytes / 2);
@@ -37,8 +41,9 @@ TEST_F(ExportReuseTest, AnUnchangedDatabaseStoresNextToNothing) {
 
 TEST_F(ExportReuseTest, OnePercentOfContiguousRowsStoresFewPercent) {
     std::string database = server_.CreateDatabase("percent");
-    server_.Sql(database, "CREATE TABLE t (id int PRIMARY KEY, a int, body text);"
-                          "INSERT INTO t SELECT g, g, repeat(md5(g::text), 6) FROM generate_series(1, 1000000) g");
+    server_.Sql(database,
+                "CREATE TABLE t (id int PRIMARY KEY, a int, body text);"
+                "INSERT INTO t SELECT g, g, repeat(md5(g::text), 6) FROM generate_series(1, 1000000) g");
     ExportResult first = Export(Plain(database));
     server_.Sql(database, "UPDATE t SET a = a + 1 WHERE id BETWEEN 400000 AND 410000");
     ExportResult second = Export(Plain(database));
@@ -64,7 +69,9 @@ TEST_F(ExportReuseTest, OldPacksAreStoredAfresh) {
 // A pack of which little is still needed is written anew, within a share of the run, so that it can go some day.
 TEST_F(ExportReuseTest, SparsePacksAreLeftBehindLittleByLittle) {
     std::string database = server_.CreateDatabase("sparse");
-    server_.Sql(database, "CREATE TABLE t (id int PRIMARY KEY, body text); INSERT INTO t SELECT g, repeat(md5(g::text), 6) FROM generate_series(1, 120000) g");
+    server_.Sql(database,
+                "CREATE TABLE t (id int PRIMARY KEY, body text); INSERT INTO t SELECT g, repeat(md5(g::text), 6) FROM "
+                "generate_series(1, 120000) g");
     ExportRequest request = Plain(database);
     request.jobs = 1;
     ExportResult first = Export(request);

@@ -18,17 +18,23 @@ class ExportRowsTest : public test::BackupBench {};
 // COPY of the row would take 1.1 GB of hexadecimal text, and the server's messages end at 1 GB.
 TEST_F(ExportRowsTest, RowsTooLongForOneMessageAreReadInSlices) {
     std::string database = server_.CreateDatabase("long");
-    server_.Sql(database, "CREATE TABLE t (id int, b bytea, gone text, n text, \"T\" text); ALTER TABLE t DROP gone;"
-                          "INSERT INTO t VALUES (1, 'x', NULL, 'before'), (2, convert_to(repeat(E'0123456789abcde\\n', 35000000), 'UTF8'), NULL, E'ta\\tb\\\\ \\n ü'),"
-                          " (3, 'y', NULL, 'after'), (4, convert_to('end', 'UTF8'), 'z', '')");
-    EXPECT_EQ(Failure([&] { server_.Sql(database, "DO $$ BEGIN PERFORM length(b::text) FROM t; END $$"); }).sqlstate, "XX000");
+    server_.Sql(database,
+                "CREATE TABLE t (id int, b bytea, gone text, n text, \"T\" text); ALTER TABLE t DROP gone;"
+                "INSERT INTO t VALUES (1, 'x', NULL, 'before'), (2, convert_to(repeat(E'0123456789abcde\\n', "
+                "35000000), 'UTF8'), NULL, E'ta\\tb\\\\ \\n ü'),"
+                " (3, 'y', NULL, 'after'), (4, convert_to('end', 'UTF8'), 'z', '')");
+    EXPECT_EQ(Failure([&] { server_.Sql(database, "DO $$ BEGIN PERFORM length(b::text) FROM t; END $$"); }).sqlstate,
+              "XX000");
     BackupReader reader = Reader(Export(database));
     BackupTable table = reader.Table("public", "t").value();
     EXPECT_EQ(table.rows, 4u);
     Sha256Stream expected, found;
     expected.Update(AsBytes("1\t\\\\x78\t\\N\tbefore\n2\t\\\\x"));
     std::string piece;
-    for (int i = 0; i < 10'000; i++) piece += "303132333435363738396162636465" "0a";
+    for (int i = 0; i < 10'000; i++)
+        piece +=
+            "303132333435363738396162636465"
+            "0a";
     for (int i = 0; i < 3'500; i++) expected.Update(AsBytes(piece));
     expected.Update(AsBytes("\t\\N\tta\\tb\\\\ \\n ü\n3\t\\\\x79\t\\N\tafter\n4\t\\\\x656e64\tz\t\n"));
     reader.Rows(table, [&](ByteView rows) { found.Update(rows); });
@@ -39,7 +45,8 @@ class DamagedTableTest : public test::BackupBench {
 protected:
     // Writes bytes into block 3 of a table's file, as a bad disk would.
     void Damage(const std::string &table, std::size_t offset, const std::string &bytes) {
-        std::string path = own_.Sql("postgres", "SELECT current_setting('data_directory') || '/' || pg_relation_filepath('" + table + "')");
+        std::string path = own_.Sql(
+            "postgres", "SELECT current_setting('data_directory') || '/' || pg_relation_filepath('" + table + "')");
         own_.Sql("postgres", "CHECKPOINT");
         own_.Stop(SIGINT);
         std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
@@ -68,8 +75,9 @@ TEST_F(DamagedTableTest, ADamagedPageIsAnErrorThatNamesItsBlock) {
 }
 
 TEST_F(DamagedTableTest, ADamagedRowIsAnErrorThatNamesIt) {
-    own_.Sql("postgres", "CREATE TABLE t (id int, v text); ALTER TABLE t ALTER v SET STORAGE PLAIN;"
-                         "INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(1, 1000) g");
+    own_.Sql("postgres",
+             "CREATE TABLE t (id int, v text); ALTER TABLE t ALTER v SET STORAGE PLAIN;"
+             "INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(1, 1000) g");
     // The first row of a page is the last in it: 24 bytes of header, the integer, then the text's four bytes of length.
     Damage("t", 8192 - 232 + 24 + 4, std::string("\xfc\xff\xff\x3f", 4));
     Error error = ExportFailure();

@@ -143,11 +143,12 @@ TEST_F(ExportTest, TableOfContentsIsThatOfPgDump) {
 
 TEST_F(ExportTest, LargeObjectsComeWholeWithTheirHoles) {
     std::string database = server_.CreateDatabase("objects");
-    server_.Sql(database, "SELECT lo_create(g) FROM generate_series(100, 700) g; "
-                          "SELECT lo_put(g, 0, convert_to(repeat('x', g::int), 'UTF8')) FROM generate_series(200, 600) g; "
-                          "SELECT lo_put(150, 5000000, 'end'); SELECT lo_put(150, 10, 'begin'); "
-                          "SELECT lo_put(151, 3000, decode(repeat('ab', 3000000), 'hex')); "
-                          "CREATE ROLE lo_owner; ALTER LARGE OBJECT 300 OWNER TO lo_owner");
+    server_.Sql(database,
+                "SELECT lo_create(g) FROM generate_series(100, 700) g; "
+                "SELECT lo_put(g, 0, convert_to(repeat('x', g::int), 'UTF8')) FROM generate_series(200, 600) g; "
+                "SELECT lo_put(150, 5000000, 'end'); SELECT lo_put(150, 10, 'begin'); "
+                "SELECT lo_put(151, 3000, decode(repeat('ab', 3000000), 'hex')); "
+                "CREATE ROLE lo_owner; ALTER LARGE OBJECT 300 OWNER TO lo_owner");
     BackupReader reader = Reader(Export(database));
     int objects = 0;
     TreeCursor cursor = reader.Entries();
@@ -157,7 +158,9 @@ TEST_F(ExportTest, LargeObjectsComeWholeWithTheirHoles) {
         std::string oid = std::to_string(entry.at("oid").get<int>());
         EXPECT_EQ(content.size(), entry.at("size"));
         EXPECT_EQ(Sha256Hex(AsBytes(content)), entry.at("digest"));
-        EXPECT_EQ(Sha256Hex(AsBytes(content)), server_.Sql(database, "SELECT encode(sha256(lo_get(" + oid + ")), 'hex')")) << oid;
+        EXPECT_EQ(Sha256Hex(AsBytes(content)),
+                  server_.Sql(database, "SELECT encode(sha256(lo_get(" + oid + ")), 'hex')"))
+            << oid;
         EXPECT_EQ(entry.at("owner"), oid == "300" ? "lo_owner" : "postgres");
         objects++;
     }
@@ -206,11 +209,14 @@ TEST_F(ExportTest, UnknownAndUnusableEntitiesAreNamed) {
 
 TEST_F(ExportTest, ExtensionTablesFollowTheirConfiguration) {
     std::string database = server_.CreateDatabase("extension");
-    server_.Sql(database, "CREATE TABLE rules (name text, own boolean); CREATE TABLE inside (x int); INSERT INTO inside VALUES (1); CREATE TABLE mine (x int);"
-                          "INSERT INTO rules VALUES ('theirs', false), ('ours', true); INSERT INTO mine VALUES (1);"
-                          "CREATE EXTENSION file_fdw;"
-                          "ALTER EXTENSION file_fdw ADD TABLE rules; ALTER EXTENSION file_fdw ADD TABLE inside;"
-                          "UPDATE pg_extension SET extconfig = ARRAY['rules'::regclass::oid], extcondition = ARRAY['WHERE own'] WHERE extname = 'file_fdw'");
+    server_.Sql(database,
+                "CREATE TABLE rules (name text, own boolean); CREATE TABLE inside (x int); INSERT INTO inside VALUES "
+                "(1); CREATE TABLE mine (x int);"
+                "INSERT INTO rules VALUES ('theirs', false), ('ours', true); INSERT INTO mine VALUES (1);"
+                "CREATE EXTENSION file_fdw;"
+                "ALTER EXTENSION file_fdw ADD TABLE rules; ALTER EXTENSION file_fdw ADD TABLE inside;"
+                "UPDATE pg_extension SET extconfig = ARRAY['rules'::regclass::oid], extcondition = ARRAY['WHERE own'] "
+                "WHERE extname = 'file_fdw'");
     BackupReader reader = Reader(Export(database));
     std::map<std::string, std::string> rows = AllRows(reader);
     EXPECT_EQ(rows, (std::map<std::string, std::string>{{"public.mine", "1\n"}, {"public.rules", "ours\tt\n"}}));
@@ -218,7 +224,9 @@ TEST_F(ExportTest, ExtensionTablesFollowTheirConfiguration) {
 
 TEST_F(ExportTest, OtherEncodingsKeepTheirBytes) {
     std::string database = server_.CreateDatabase("latin", "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
-    server_.Sql(database, "CREATE TABLE U&\"t\\00e4ble\" (U&\"\\00e4\" text); INSERT INTO U&\"t\\00e4ble\" VALUES (U&'gr\\00fcn')");
+    server_.Sql(
+        database,
+        "CREATE TABLE U&\"t\\00e4ble\" (U&\"\\00e4\" text); INSERT INTO U&\"t\\00e4ble\" VALUES (U&'gr\\00fcn')");
     BackupReader reader = Reader(Export(database));
     std::optional<BackupTable> table = reader.Table("public", "täble");
     ASSERT_TRUE(table.has_value());
@@ -248,15 +256,18 @@ TEST_F(ExportTest, EncryptedBackupsReadBack) {
 
 TEST_F(ExportTest, LargeTablesAreReadInChunksByManyConnections) {
     std::string database = server_.CreateDatabase("chunks");
-    server_.Sql(database, "CREATE TABLE big (id int PRIMARY KEY, body text); ALTER TABLE big ALTER body SET STORAGE PLAIN;"
-                          "INSERT INTO big SELECT g, repeat(md5(g::text), 60) FROM generate_series(1, 80000) g");
+    server_.Sql(database,
+                "CREATE TABLE big (id int PRIMARY KEY, body text); ALTER TABLE big ALTER body SET STORAGE PLAIN;"
+                "INSERT INTO big SELECT g, repeat(md5(g::text), 60) FROM generate_series(1, 80000) g");
     ExportRequest request = Request(database);
     request.jobs = 3;
     ExportResult result = Export(request);
     BackupReader reader = Reader(result);
     int chunks = 0;
     TreeCursor cursor = reader.Entries();
-    for (cursor.Seek("table/public/big/data/"); cursor.Current() && cursor.Path().find("/data/") != std::string::npos; cursor.Next()) chunks++;
+    for (cursor.Seek("table/public/big/data/"); cursor.Current() && cursor.Path().find("/data/") != std::string::npos;
+         cursor.Next())
+        chunks++;
     EXPECT_EQ(chunks, 3);
     ExpectSameRows(LiveRows(database), AllRows(reader));
 }

@@ -23,13 +23,16 @@ std::string Convert(const std::string &rows, std::vector<std::string> columns) {
 
 TEST(CopyToCsv, PrintsWhatPostgresPrints) {
     EXPECT_EQ(Convert(Recorded("rows.copy"),
-                      {"id", "truth", "small", "large", "real", "double \"p", "exact", "words", "padded", "doc", "docb",
-                       "bytes", "day", "at", "numbers", "texts", "grid", "exacts", "truths", "docs", "floats", "blobs",
-                       "mood", "moods", "n", "money", "mac", "address", "span", "range", "bits", "name", "naïve,column"}),
+                      {"id",      "truth", "small",  "large", "real", "double \"p",  "exact", "words", "padded",
+                       "doc",     "docb",  "bytes",  "day",   "at",   "numbers",     "texts", "grid",  "exacts",
+                       "truths",  "docs",  "floats", "blobs", "mood", "moods",       "n",     "money", "mac",
+                       "address", "span",  "range",  "bits",  "name", "naïve,column"}),
               Recorded("rows.csv"));
 }
 
-TEST(CopyToCsv, QuotesTheEndMarkInALoneColumn) { EXPECT_EQ(Convert(Recorded("lone.copy"), {"value"}), Recorded("lone.csv")); }
+TEST(CopyToCsv, QuotesTheEndMarkInALoneColumn) {
+    EXPECT_EQ(Convert(Recorded("lone.copy"), {"value"}), Recorded("lone.csv"));
+}
 
 TEST(CopyToCsv, OfATableWithoutColumnsIsALineARow) { EXPECT_EQ(Convert("\n\n", {}), "\n\n\n"); }
 

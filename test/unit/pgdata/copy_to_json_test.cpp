@@ -31,17 +31,39 @@ std::string One(JsonKind kind, std::string_view field) { return Row({{"v", kind,
 std::string Array(JsonKind kind, std::string_view field) { return Row({{"v", kind, true}}, field); }
 
 TEST(CopyToJson, PrintsWhatRowToJsonPrints) {
-    CopyToJson json({{"id", kNumber},          {"truth", kBoolean},         {"small", kNumber},
-                     {"large", kNumber},       {"real", kNumber},           {"double \"p", kNumber},
-                     {"exact", kNumber},       {"words", kString},          {"padded", kString},
-                     {"doc", kJson},           {"docb", kJson},             {"bytes", kString},
-                     {"day", kString},         {"at", kString},             {"numbers", kNumber, true},
-                     {"texts", kString, true}, {"grid", kNumber, true},     {"exacts", kNumber, true},
-                     {"truths", kBoolean, true}, {"docs", kJson, true},     {"floats", kNumber, true},
-                     {"blobs", kString, true}, {"mood", kString},           {"moods", kString, true},
-                     {"n", kNumber},           {"money", kString},          {"mac", kString},
-                     {"address", kString},     {"span", kString},           {"range", kString},
-                     {"bits", kString},        {"name", kString},           {"naïve,column", kString}});
+    CopyToJson json({{"id", kNumber},
+                     {"truth", kBoolean},
+                     {"small", kNumber},
+                     {"large", kNumber},
+                     {"real", kNumber},
+                     {"double \"p", kNumber},
+                     {"exact", kNumber},
+                     {"words", kString},
+                     {"padded", kString},
+                     {"doc", kJson},
+                     {"docb", kJson},
+                     {"bytes", kString},
+                     {"day", kString},
+                     {"at", kString},
+                     {"numbers", kNumber, true},
+                     {"texts", kString, true},
+                     {"grid", kNumber, true},
+                     {"exacts", kNumber, true},
+                     {"truths", kBoolean, true},
+                     {"docs", kJson, true},
+                     {"floats", kNumber, true},
+                     {"blobs", kString, true},
+                     {"mood", kString},
+                     {"moods", kString, true},
+                     {"n", kNumber},
+                     {"money", kString},
+                     {"mac", kString},
+                     {"address", kString},
+                     {"span", kString},
+                     {"range", kString},
+                     {"bits", kString},
+                     {"name", kString},
+                     {"naïve,column", kString}});
     std::string ours;
     CopyRowScanner().Feed(AsBytes(Recorded("rows.copy")), [&](std::string_view row) {
         json.AppendRow(row, ours);
@@ -63,7 +85,8 @@ TEST(CopyToJson, WritesOnlyJsonNumbersAsNumbers) {
 }
 
 TEST(CopyToJson, IsAlwaysValidUtf8AndCountsWhatItReplaced) {
-    for (const char *bad : {"\x80", "a\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xF0\x80\x80\x80", "\xE2\x82", "\xFF\xFE"})
+    for (const char *bad :
+         {"\x80", "a\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xF0\x80\x80\x80", "\xE2\x82", "\xFF\xFE"})
         for (JsonKind kind : {kString, kJson}) {
             CopyToJson json({{"v", kind, false}});
             std::string to;
@@ -95,8 +118,8 @@ TEST(CopyToJson, NestsArrays) {
 }
 
 TEST(CopyToJson, RefusesWhatIsNotOfItsType) {
-    for (const char *broken : {"", "1", "{", "{1", "{1,", "{1,}", "{,1}", "{1}}", "{\"a", "{\"a\"b}", "[1:2]", "[1:2]=1", "{{1},2",
-                               "{{{{{{{1}}}}}}}"})
+    for (const char *broken : {"", "1", "{", "{1", "{1,", "{1,}", "{,1}", "{1}}", "{\"a", "{\"a\"b}", "[1:2]",
+                               "[1:2]=1", "{{1},2", "{{{{{{{1}}}}}}}"})
         EXPECT_THROW(Array(kNumber, broken), Error) << broken;
     EXPECT_THROW(One(kBoolean, "true"), Error);
     EXPECT_THROW(Row({{"a"}, {"b"}}, "1"), Error);

@@ -24,9 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string Recorded(const std::string &name) {
-    return ReadWholeFile(fs::path(ARK_TEST_DATA) / "dump_archive" / name);
-}
+std::string Recorded(const std::string &name) { return ReadWholeFile(fs::path(ARK_TEST_DATA) / "dump_archive" / name); }
 
 TocEntry Entry(std::string description, std::string tag, std::optional<std::string> definition = {}) {
     TocEntry entry;
@@ -420,8 +418,9 @@ TEST(DumpArchive, CompressionOfVersion14IsALevel) {
 }
 
 TEST(DumpArchive, CopyStatementsOfAnotherFormAreRefused) {
-    for (const char *statement : {"", "COPY", "COPY t (a) FROM stdin", "COPY t (a FROM stdin;\n", "COPY \"t (a) FROM stdin;\n",
-                                  "COPY t (a) FROM PROGRAM 'x';\n", "COPY t (a) FROM stdin;\n;"})
+    for (const char *statement :
+         {"", "COPY", "COPY t (a) FROM stdin", "COPY t (a FROM stdin;\n", "COPY \"t (a) FROM stdin;\n",
+          "COPY t (a) FROM PROGRAM 'x';\n", "COPY t (a) FROM stdin;\n;"})
         EXPECT_THROW(ParseCopyStatement(statement), Error) << statement;
     EXPECT_EQ(ParseCopyStatement("COPY t (a, b) FROM stdin;\n").column_names, (std::vector<std::string>{"a", "b"}));
 }

@@ -33,14 +33,18 @@ private:
     Fd fd_;
 };
 
-std::string PgRestoreBeside(const std::string &pg_dump) { return pg_dump.substr(0, pg_dump.rfind('/') + 1) + "pg_restore"; }
+std::string PgRestoreBeside(const std::string &pg_dump) {
+    return pg_dump.substr(0, pg_dump.rfind('/') + 1) + "pg_restore";
+}
 
-void Section(const std::string &pg_restore, const std::string &file, const char *section, Ticker &ticker, const std::function<void(std::string_view)> &write) {
+void Section(const std::string &pg_restore, const std::string &file, const char *section, Ticker &ticker,
+             const std::function<void(std::string_view)> &write) {
     ChildProcess child({pg_restore, "-f", "-", fmt::format("--section={}", section), file}, {}, ticker);
     Bytes block(64 << 10);
     while (std::size_t n = child.Read(block)) write(AsText(ByteView(block).first(n)));
     if (int status = child.Wait(); status != 0)
-        throw Error(Code::kInternal, fmt::format("pg_restore ended with status {} in section {}", status, section), child.Complaints());
+        throw Error(Code::kInternal, fmt::format("pg_restore ended with status {} in section {}", status, section),
+                    child.Complaints());
 }
 
 void LargeObject(BackupReader &backup, std::uint32_t oid, const std::function<void(std::string_view)> &write) {
@@ -48,18 +52,22 @@ void LargeObject(BackupReader &backup, std::uint32_t oid, const std::function<vo
     write(fmt::format("BEGIN;\nSELECT pg_catalog.lo_open('{}', 131072);\n", oid));
     backup.Content(LargeObjectPath(oid), [&](ByteView bytes) {
         for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kSlice)))
-            write(fmt::format("SELECT pg_catalog.lowrite(0, '\\x{}');\n", HexEncode(bytes.first(std::min(bytes.size(), kSlice)))));
+            write(fmt::format("SELECT pg_catalog.lowrite(0, '\\x{}');\n",
+                              HexEncode(bytes.first(std::min(bytes.size(), kSlice)))));
     });
     write("SELECT pg_catalog.lo_close(0);\nCOMMIT;\n\n");
 }
 
 }    // namespace
 
-void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticker, Log &log, const std::function<void(std::string_view)> &write) {
+void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticker, Log &log,
+               const std::function<void(std::string_view)> &write) {
     SchemaFile schema(backup);
-    std::string pg_restore = PgRestoreBeside(FindPgDump(pg_bindir, backup.manifest().body.value("server_version_num", 0)));
+    std::string pg_restore =
+        PgRestoreBeside(FindPgDump(pg_bindir, backup.manifest().body.value("server_version_num", 0)));
     NamedFile file;
-    RewriteDumpArchive([&] { return schema.Open(); }, DumpArchiveFormat::kCustom, DumpCompression::kNone, {}, [&](ByteView bytes) { file.Write(bytes); });
+    RewriteDumpArchive([&] { return schema.Open(); }, DumpArchiveFormat::kCustom, DumpCompression::kNone, {},
+                       [&](ByteView bytes) { file.Write(bytes); });
     Progress progress;
     progress.phase = "export";
     progress.total_bytes = backup.manifest().body.value("plain_bytes", std::uint64_t{0});
@@ -71,7 +79,9 @@ void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticke
         for (std::uint32_t oid : LargeObjectsCreated(entry)) large_objects.push_back(oid);
         if (!HoldsRows(entry)) return;
         std::optional<BackupTable> table = backup.Table(*entry.schema, entry.tag);
-        if (!table) throw Error(Code::kCorrupt, fmt::format("the backup's schema names table \"{}.{}\", and its data do not", *entry.schema, entry.tag));
+        if (!table)
+            throw Error(Code::kCorrupt, fmt::format("the backup's schema names table \"{}.{}\", and its data do not",
+                                                    *entry.schema, entry.tag));
         write(entry.copy_statement.value_or(""));
         backup.Rows(*table, [&](ByteView rows) {
             ticker.Check();

@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 // A data file, compressed whole or not. Closed and synced by Finish().
 class DataFile {
 public:
-    DataFile(const fs::path &path, int gzip_level) : name_(path.string()), fd_(OpenFile(path, O_WRONLY | O_CREAT | O_EXCL)) {
+    DataFile(const fs::path &path, int gzip_level)
+        : name_(path.string()), fd_(OpenFile(path, O_WRONLY | O_CREAT | O_EXCL)) {
         if (gzip_level == 0) return;
         int copy = dup(fd_.get());
         gzip_ = copy < 0 ? nullptr : gzdopen(copy, fmt::format("wb{}", gzip_level).c_str());
@@ -44,7 +45,8 @@ public:
         }
     }
     std::uint64_t Finish() {
-        if (gzip_ && gzclose(std::exchange(gzip_, nullptr)) != Z_OK) ThrowErrno(errno ? errno : EIO, fmt::format("could not finish \"{}\"", name_));
+        if (gzip_ && gzclose(std::exchange(gzip_, nullptr)) != Z_OK)
+            ThrowErrno(errno ? errno : EIO, fmt::format("could not finish \"{}\"", name_));
         SyncFile(fd_.get(), name_);
         struct stat info;
         if (fstat(fd_.get(), &info) != 0) ThrowErrno(errno, fmt::format("could not look at \"{}\"", name_));
@@ -64,7 +66,13 @@ struct TableFile {
 class ArchiveWriter {
 public:
     ArchiveWriter(BackupReader &backup, fs::path directory, int gzip_level, int jobs, Ticker &ticker, Log &log)
-        : backup_(backup), directory_(std::move(directory)), gzip_level_(gzip_level), jobs_(jobs), ticker_(ticker), log_(log), schema_(backup) {}
+        : backup_(backup),
+          directory_(std::move(directory)),
+          gzip_level_(gzip_level),
+          jobs_(jobs),
+          ticker_(ticker),
+          log_(log),
+          schema_(backup) {}
 
     ArchiveResult Write() {
         Progress progress;
@@ -96,14 +104,16 @@ private:
             if (HoldsRows(entry)) {
                 tables_.push_back({*entry.schema, entry.tag, file});
             } else if (entry.description == "BLOBS") {
-                if (header.version < kDumpArchive16) lists_[file] = all;
+                if (header.version < kDumpArchive16)
+                    lists_[file] = all;
                 else
                     for (std::int32_t id : entry.dependencies)
                         if (created.contains(id)) lists_[file] = created[id];
             }
         });
         DataFile toc(directory_ / "toc.dat", 0);
-        RewriteDumpArchive([&] { return schema_.Open(); }, DumpArchiveFormat::kDirectory, gzip_level_ > 0 ? DumpCompression::kGzip : DumpCompression::kNone, {},
+        RewriteDumpArchive([&] { return schema_.Open(); }, DumpArchiveFormat::kDirectory,
+                           gzip_level_ > 0 ? DumpCompression::kGzip : DumpCompression::kNone, {},
                            [&](ByteView bytes) { toc.Write(bytes); });
         Done(toc);
     }
@@ -144,7 +154,9 @@ private:
 
     void WriteTable(const TableFile &wanted) {
         std::optional<BackupTable> table = backup_.Table(wanted.schema, wanted.table);
-        if (!table) throw Error(Code::kCorrupt, fmt::format("the backup's schema names table \"{}.{}\", and its data do not", wanted.schema, wanted.table));
+        if (!table)
+            throw Error(Code::kCorrupt, fmt::format("the backup's schema names table \"{}.{}\", and its data do not",
+                                                    wanted.schema, wanted.table));
         DataFile file(directory_ / (wanted.file + Suffix()), gzip_level_);
         std::string name = wanted.schema + "." + wanted.table;
         backup_.Rows(*table, [&](ByteView rows) {
@@ -187,21 +199,28 @@ private:
 
 }    // namespace
 
-ArchiveResult ExportDirectoryArchive(BackupReader &backup, const fs::path &directory, int gzip_level, int jobs, Ticker &ticker, Log &log) {
-    if (gzip_level < 0 || gzip_level > 9) throw Error(Code::kInvalidArgument, fmt::format("there is no gzip level {}", gzip_level), "Levels are 0 (not compressed) to 9.");
+ArchiveResult ExportDirectoryArchive(BackupReader &backup, const fs::path &directory, int gzip_level, int jobs,
+                                     Ticker &ticker, Log &log) {
+    if (gzip_level < 0 || gzip_level > 9)
+        throw Error(Code::kInvalidArgument, fmt::format("there is no gzip level {}", gzip_level),
+                    "Levels are 0 (not compressed) to 9.");
     fs::path target = directory;
     if (!target.has_filename()) target = target.parent_path();    // "dir/"
     bool empty_there = fs::is_directory(target) && fs::is_empty(target);
     if (fs::exists(target) && !empty_there)
-        throw Error(Code::kAlreadyExists, fmt::format("\"{}\" exists already and is not an empty directory", target.string()), {}, "Name a directory that does not exist.");
+        throw Error(Code::kAlreadyExists,
+                    fmt::format("\"{}\" exists already and is not an empty directory", target.string()), {},
+                    "Name a directory that does not exist.");
     fs::path beside = target;
     beside += ".part";
     fs::remove_all(beside);
-    if (mkdir(beside.c_str(), 0700) != 0) ThrowErrno(errno, fmt::format("could not make directory \"{}\"", beside.string()));
+    if (mkdir(beside.c_str(), 0700) != 0)
+        ThrowErrno(errno, fmt::format("could not make directory \"{}\"", beside.string()));
     try {
         ArchiveResult result = ArchiveWriter(backup, beside, gzip_level, std::max(jobs, 1), ticker, log).Write();
         if (empty_there) fs::remove(target);
-        if (rename(beside.c_str(), target.c_str()) != 0) ThrowErrno(errno, fmt::format("could not rename \"{}\" to \"{}\"", beside.string(), target.string()));
+        if (rename(beside.c_str(), target.c_str()) != 0)
+            ThrowErrno(errno, fmt::format("could not rename \"{}\" to \"{}\"", beside.string(), target.string()));
         SyncDirectory(target.has_parent_path() ? target.parent_path() : ".");
         return result;
     } catch (const Error &) {

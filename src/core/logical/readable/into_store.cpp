@@ -70,7 +70,8 @@ private:
 class GzipWriter {
 public:
     explicit GzipWriter(std::function<void(std::string_view)> write) : write_(std::move(write)) {
-        if (deflateInit2(&stream_, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw Error(Code::kInternal, "could not start gzip");
+        if (deflateInit2(&stream_, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+            throw Error(Code::kInternal, "could not start gzip");
     }
     ~GzipWriter() { deflateEnd(&stream_); }
     void Write(std::string_view text, int flush = Z_NO_FLUSH) {
@@ -98,14 +99,18 @@ std::string Replace(std::string text, std::string_view what, std::string_view wi
 
 std::string KeyOf(std::string_view layout, const std::string &entity, const std::string &database, TimePoint time) {
     std::string stamp = Replace(FormatTime(time).substr(0, 19), ":", "-");    // 2026-01-16T08-00-00
-    std::string key = Replace(Replace(Replace(Replace(std::string(layout), "{entity}", entity), "{database}", database), "{name}", database), "{time}", stamp);
+    std::string key = Replace(
+        Replace(Replace(Replace(std::string(layout), "{entity}", entity), "{database}", database), "{name}", database),
+        "{time}", stamp);
     if (key.find('{') != std::string::npos)
-        throw Error(Code::kInvalidArgument, fmt::format("layout \"{}\" has a word in braces that is not known", layout), "The words are {entity}, {database}, {name} and {time}.");
+        throw Error(Code::kInvalidArgument, fmt::format("layout \"{}\" has a word in braces that is not known", layout),
+                    "The words are {entity}, {database}, {name} and {time}.");
     CheckObjectName(key);
     return key;
 }
 
-std::uint64_t Upload(Storage &storage, const std::string &key, const std::function<void(const std::function<void(std::string_view)> &)> &produce) {
+std::uint64_t Upload(Storage &storage, const std::string &key,
+                     const std::function<void(const std::function<void(std::string_view)> &)> &produce) {
     PushSource source;
     std::exception_ptr upload_failure;
     ObjectInfo stored;
@@ -142,31 +147,44 @@ std::uint64_t Upload(Storage &storage, const std::string &key, const std::functi
 
 }    // namespace
 
-std::vector<ReadableObject> WriteReadable(BackupReader &backup, Storage &storage, const ReadableRequest &request, Clock &clock, Ticker &ticker, Log &log) {
+std::vector<ReadableObject> WriteReadable(BackupReader &backup, Storage &storage, const ReadableRequest &request,
+                                          Clock &clock, Ticker &ticker, Log &log) {
     const Json &body = backup.manifest().body;
     std::string database = body.value("database", "");
-    TimePoint time = body.contains("snapshot_time") && body["snapshot_time"].is_string() ? ParseTime(body["snapshot_time"].get<std::string>()) : clock.Now();
+    TimePoint time = body.contains("snapshot_time") && body["snapshot_time"].is_string()
+                         ? ParseTime(body["snapshot_time"].get<std::string>())
+                         : clock.Now();
     std::vector<ReadableObject> written;
     if (request.entities.empty()) {
-        if (request.format != TextFormat::kSql) throw Error(Code::kInvalidArgument, "a whole database is exported as sql", {}, "Name entities for csv, json or jsonl.");
-        std::string key = KeyOf(request.layout.empty() ? "database/full/{name}-{time}.sql.gz" : request.layout, database, database, time);
-        std::uint64_t bytes = Upload(storage, key, [&](const auto &write) { ExportSql(backup, request.pg_bindir, ticker, log, write); });
+        if (request.format != TextFormat::kSql)
+            throw Error(Code::kInvalidArgument, "a whole database is exported as sql", {},
+                        "Name entities for csv, json or jsonl.");
+        std::string key = KeyOf(request.layout.empty() ? "database/full/{name}-{time}.sql.gz" : request.layout,
+                                database, database, time);
+        std::uint64_t bytes =
+            Upload(storage, key, [&](const auto &write) { ExportSql(backup, request.pg_bindir, ticker, log, write); });
         return {{database, key, bytes, body.value("rows", std::uint64_t{0})}};
     }
     static constexpr const char *kExtensions[] = {"sql", "csv", "json", "jsonl"};
-    std::string layout = request.layout.empty() ? fmt::format("exports/{{entity}}/{{time}}.{}", kExtensions[static_cast<int>(request.format)]) : request.layout;
+    std::string layout = request.layout.empty() ? fmt::format("exports/{{entity}}/{{time}}.{}",
+                                                              kExtensions[static_cast<int>(request.format)])
+                                                : request.layout;
     for (const Entity &entity : request.entities) {
         std::vector<BackupTable> tables;
         for (const EntityTable &wanted : entity.tables)
             backup.Tables([&](const BackupTable &table) {
-                if (table.name == wanted.table && (wanted.schema.empty() || wanted.schema == table.schema)) tables.push_back(table);
+                if (table.name == wanted.table && (wanted.schema.empty() || wanted.schema == table.schema))
+                    tables.push_back(table);
             });
-        if (tables.empty()) throw Error(Code::kNotFound, fmt::format("the backup has no table of entity \"{}\"", entity.name));
+        if (tables.empty())
+            throw Error(Code::kNotFound, fmt::format("the backup has no table of entity \"{}\"", entity.name));
         for (const BackupTable &table : tables) {
             ticker.Check();
             // One object a table: the entity's name alone where it is one table, entity and table where it is several.
-            std::string key = KeyOf(layout, tables.size() == 1 ? entity.name : entity.name + "/" + table.name, database, time);
-            std::uint64_t bytes = Upload(storage, key, [&](const auto &write) { ExportTable(backup, table, request.format, write); });
+            std::string key =
+                KeyOf(layout, tables.size() == 1 ? entity.name : entity.name + "/" + table.name, database, time);
+            std::uint64_t bytes =
+                Upload(storage, key, [&](const auto &write) { ExportTable(backup, table, request.format, write); });
             written.push_back({entity.name, key, bytes, table.rows});
         }
     }

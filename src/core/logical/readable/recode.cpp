@@ -13,11 +13,28 @@ namespace {
 
 // PostgreSQL's names where iconv has others (PostgreSQL documentation, "Character Set Support").
 std::string IconvName(std::string_view encoding) {
-    static const std::map<std::string_view, std::string_view> kNames{
-        {"LATIN1", "ISO-8859-1"},  {"LATIN2", "ISO-8859-2"},  {"LATIN3", "ISO-8859-3"},   {"LATIN4", "ISO-8859-4"},   {"LATIN5", "ISO-8859-9"}, {"LATIN6", "ISO-8859-10"},
-        {"LATIN7", "ISO-8859-13"}, {"LATIN8", "ISO-8859-14"}, {"LATIN9", "ISO-8859-15"},  {"LATIN10", "ISO-8859-16"}, {"ISO_8859_5", "ISO-8859-5"}, {"ISO_8859_6", "ISO-8859-6"},
-        {"ISO_8859_7", "ISO-8859-7"}, {"ISO_8859_8", "ISO-8859-8"}, {"KOI8R", "KOI8-R"},  {"KOI8U", "KOI8-U"},        {"EUC_JP", "EUC-JP"},     {"EUC_CN", "EUC-CN"},
-        {"EUC_KR", "EUC-KR"},      {"EUC_TW", "EUC-TW"},      {"EUC_JIS_2004", "EUC-JISX0213"}, {"JOHAB", "JOHAB"}};
+    static const std::map<std::string_view, std::string_view> kNames{{"LATIN1", "ISO-8859-1"},
+                                                                     {"LATIN2", "ISO-8859-2"},
+                                                                     {"LATIN3", "ISO-8859-3"},
+                                                                     {"LATIN4", "ISO-8859-4"},
+                                                                     {"LATIN5", "ISO-8859-9"},
+                                                                     {"LATIN6", "ISO-8859-10"},
+                                                                     {"LATIN7", "ISO-8859-13"},
+                                                                     {"LATIN8", "ISO-8859-14"},
+                                                                     {"LATIN9", "ISO-8859-15"},
+                                                                     {"LATIN10", "ISO-8859-16"},
+                                                                     {"ISO_8859_5", "ISO-8859-5"},
+                                                                     {"ISO_8859_6", "ISO-8859-6"},
+                                                                     {"ISO_8859_7", "ISO-8859-7"},
+                                                                     {"ISO_8859_8", "ISO-8859-8"},
+                                                                     {"KOI8R", "KOI8-R"},
+                                                                     {"KOI8U", "KOI8-U"},
+                                                                     {"EUC_JP", "EUC-JP"},
+                                                                     {"EUC_CN", "EUC-CN"},
+                                                                     {"EUC_KR", "EUC-KR"},
+                                                                     {"EUC_TW", "EUC-TW"},
+                                                                     {"EUC_JIS_2004", "EUC-JISX0213"},
+                                                                     {"JOHAB", "JOHAB"}};
     if (auto at = kNames.find(encoding); at != kNames.end()) return std::string(at->second);
     if (encoding.starts_with("WIN")) return "CP" + std::string(encoding.substr(3));
     return std::string(encoding);
@@ -34,7 +51,8 @@ Recoder::Recoder(std::string_view encoding) {
     if (encoding.empty() || encoding == "UTF8" || encoding == "SQL_ASCII") return;
     iconv_t handle = iconv_open("UTF-8", IconvName(encoding).c_str());
     if (handle == reinterpret_cast<iconv_t>(-1))
-        throw Error(Code::kUnsupported, fmt::format("rows in encoding {} cannot be turned into UTF-8 here", encoding), {}, "Use the formats directory or sql, which keep the encoding.");
+        throw Error(Code::kUnsupported, fmt::format("rows in encoding {} cannot be turned into UTF-8 here", encoding),
+                    {}, "Use the formats directory or sql, which keep the encoding.");
     state_ = std::make_unique<State>(State{handle});
 }
 
@@ -46,7 +64,8 @@ void Recoder::Convert(std::string_view text, std::string &utf8) {
     std::size_t in_left = text.size(), out_left = utf8.size();
     iconv(state_->handle, nullptr, nullptr, nullptr, nullptr);
     if (iconv(state_->handle, &in, &in_left, &out, &out_left) == static_cast<std::size_t>(-1))
-        throw Error(Code::kCorrupt, "a row is not valid in the server's encoding", fmt::format("At byte {} of the row.", text.size() - in_left));
+        throw Error(Code::kCorrupt, "a row is not valid in the server's encoding",
+                    fmt::format("At byte {} of the row.", text.size() - in_left));
     utf8.resize(utf8.size() - out_left);
 }
 

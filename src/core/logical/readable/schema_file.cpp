@@ -10,8 +10,10 @@ namespace ark {
 
 SchemaFile::SchemaFile(BackupReader &backup) {
     if (backup.manifest().clear.kind != "logical")
-        throw Error(Code::kUnsupported, fmt::format("backup {} holds chosen entities, not a database's schema", backup.manifest().clear.backup), {},
-                    "Export its tables as csv, json or jsonl, or use a backup of the whole database.");
+        throw Error(
+            Code::kUnsupported,
+            fmt::format("backup {} holds chosen entities, not a database's schema", backup.manifest().clear.backup), {},
+            "Export its tables as csv, json or jsonl, or use a backup of the whole database.");
     std::string path = (std::filesystem::temp_directory_path() / "pg_ark_toc_XXXXXX").string();
     fd_ = Fd(mkostemp(path.data(), O_CLOEXEC));
     if (!fd_) ThrowErrno(errno, fmt::format("could not make a temporary file \"{}\"", path));

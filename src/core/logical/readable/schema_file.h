@@ -13,7 +13,8 @@ namespace ark {
 // The table of contents in an unlinked temporary file, to be read as often as needed.
 class SchemaFile {
 public:
-    explicit SchemaFile(BackupReader &backup);    // throws kUnsupported for a backup without a schema (an entities backup)
+    explicit SchemaFile(
+        BackupReader &backup);    // throws kUnsupported for a backup without a schema (an entities backup)
 
     DumpArchivePull Open();    // from the front; one reader at a time
     DumpArchiveHeader ForEach(const std::function<void(const TocEntry &)> &visit);

@@ -16,14 +16,19 @@ namespace {
 constexpr std::size_t kBlock = 256 << 10;
 
 JsonColumn JsonColumnOf(const BackupColumn &column) {
-    std::string_view type = column.base_type.empty() ? std::string_view(column.type) : std::string_view(column.base_type);
+    std::string_view type =
+        column.base_type.empty() ? std::string_view(column.type) : std::string_view(column.base_type);
     JsonColumn out{column.name, JsonKind::kString, type.ends_with("[]")};
     std::string name(type.substr(0, type.find_first_of("([")));
     while (!name.empty() && name.back() == ' ') name.pop_back();
-    static constexpr std::array<std::string_view, 7> kNumbers{"smallint", "integer", "bigint", "numeric", "real", "double precision", "oid"};
-    if (name == "boolean") out.kind = JsonKind::kBoolean;
-    else if (name == "json" || name == "jsonb") out.kind = JsonKind::kJson;
-    else if (std::ranges::find(kNumbers, name) != kNumbers.end()) out.kind = JsonKind::kNumber;
+    static constexpr std::array<std::string_view, 7> kNumbers{"smallint", "integer",          "bigint", "numeric",
+                                                              "real",     "double precision", "oid"};
+    if (name == "boolean")
+        out.kind = JsonKind::kBoolean;
+    else if (name == "json" || name == "jsonb")
+        out.kind = JsonKind::kJson;
+    else if (std::ranges::find(kNumbers, name) != kNumbers.end())
+        out.kind = JsonKind::kNumber;
     if (type.starts_with("box")) out.is_array = false;    // box[] has another delimiter
     return out;
 }
@@ -46,7 +51,8 @@ void ForEachRow(BackupReader &backup, const BackupTable &table, const std::funct
 std::string CopyStatement(const BackupTable &table) {
     std::string columns;
     for (const std::string &column : table.copy) columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(column);
-    return fmt::format("COPY {}{} FROM stdin;\n", QualifiedName(table.schema, table.name), columns.empty() ? "" : " (" + columns + ")");
+    return fmt::format("COPY {}{} FROM stdin;\n", QualifiedName(table.schema, table.name),
+                       columns.empty() ? "" : " (" + columns + ")");
 }
 
 }    // namespace
@@ -56,18 +62,22 @@ TextFormat ParseTextFormat(std::string_view text) {
     if (text == "csv") return TextFormat::kCsv;
     if (text == "json") return TextFormat::kJson;
     if (text == "jsonl") return TextFormat::kJsonl;
-    throw Error(Code::kInvalidArgument, fmt::format("there is no export format \"{}\"", text), "The formats are directory, sql, csv, json and jsonl.");
+    throw Error(Code::kInvalidArgument, fmt::format("there is no export format \"{}\"", text),
+                "The formats are directory, sql, csv, json and jsonl.");
 }
 
-void ExportTable(BackupReader &backup, const BackupTable &table, TextFormat format, const std::function<void(std::string_view)> &write) {
+void ExportTable(BackupReader &backup, const BackupTable &table, TextFormat format,
+                 const std::function<void(std::string_view)> &write) {
     std::string out;
     auto flush = [&](std::size_t at_least) {
         if (out.size() < at_least) return;
         write(out);
         out.clear();
     };
-    if (format == TextFormat::kSql) {    // rows as they are, in the server's encoding, which the statement before them names
-        write(fmt::format("SET client_encoding = {};\n{}", QuoteLiteral(backup.manifest().body.value("encoding", "UTF8")), CopyStatement(table)));
+    if (format ==
+        TextFormat::kSql) {    // rows as they are, in the server's encoding, which the statement before them names
+        write(fmt::format("SET client_encoding = {};\n{}",
+                          QuoteLiteral(backup.manifest().body.value("encoding", "UTF8")), CopyStatement(table)));
         backup.Rows(table, [&](ByteView rows) { write(AsText(rows)); });
         write(kCopyEnd);
         return;

@@ -7,7 +7,8 @@
 namespace ark {
 
 // Adds conflicts, cascades and notes to the plan of `target`. `all` are the targets of the restore.
-void FindConsequences(Connection &connection, const Target &target, const std::vector<Target> &all, const DiffCounts &counts, TablePlan &plan);
+void FindConsequences(Connection &connection, const Target &target, const std::vector<Target> &all,
+                      const DiffCounts &counts, TablePlan &plan);
 
 // Whether ON DELETE CASCADE, SET NULL or SET DEFAULT would change rows of tables that were not named.
 bool ReachesOthers(const TablePlan &plan);

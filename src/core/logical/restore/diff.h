@@ -15,7 +15,8 @@ struct DiffCounts {
 std::vector<std::string> UpdatedColumns(const Target &target, const std::vector<std::string> &wanted);
 
 // Fills target.diff. For kReplace with a filter only live rows that match it, as the caller sees them, are to be deleted.
-DiffCounts ComputeDiff(Connection &connection, const Target &target, RestoreMode mode, const std::vector<std::string> &wanted, std::uint64_t caller);
+DiffCounts ComputeDiff(Connection &connection, const Target &target, RestoreMode mode,
+                       const std::vector<std::string> &wanted, std::uint64_t caller);
 
 // Keys of the first differences: "+17" to insert, "~18" to update, "-19" to delete.
 std::vector<std::string> SampleKeys(Connection &connection, const Target &target);

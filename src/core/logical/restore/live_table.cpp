@@ -62,8 +62,10 @@ void LoadKeys(Connection &connection, LiveTable &table, const std::string &oid) 
     bool without_nulls = false;
     auto flush = [&] {
         if (key.empty()) return;
-        if (table.key.empty() && without_nulls) table.key = key;
-        else table.other_keys.push_back(key);
+        if (table.key.empty() && without_nulls)
+            table.key = key;
+        else
+            table.other_keys.push_back(key);
         key.clear();
     };
     for (int r = 0; r < rows.rows(); r++) {
@@ -106,7 +108,8 @@ const LiveColumn *LiveTable::Column(std::string_view column) const {
 std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view schema, std::string_view name) {
     Result rows = connection.Query(
         "SELECT c.oid, c.relowner, c.relkind, c.relrowsecurity AND c.relforcerowsecurity "
-        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
+        "c.relname = $2",
         {std::string(schema), std::string(name)});
     if (rows.rows() == 0) return std::nullopt;
     LiveTable table;
@@ -117,17 +120,25 @@ std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view 
     table.kind = rows.Text(0, 2).front();
     table.forces_row_security = rows.Bool(0, 3);
     if (table.kind != 'r' && table.kind != 'p')
-        throw Error(Code::kConflict, "\"" + table.schema + "." + table.name + "\" is not a table in the target database", {}, "Rename it, or restore side_by_side into another schema.");
+        throw Error(Code::kConflict,
+                    "\"" + table.schema + "." + table.name + "\" is not a table in the target database", {},
+                    "Rename it, or restore side_by_side into another schema.");
     std::string oid = rows.String(0, 0);
     Result columns = connection.Query(kColumns, {oid});
     for (int r = 0; r < columns.rows(); r++)
-        table.columns.push_back({columns.String(r, 0), columns.String(r, 1), columns.Bool(r, 6), columns.Bool(r, 2), columns.Bool(r, 3), columns.Bool(r, 4), columns.Bool(r, 5)});
+        table.columns.push_back({columns.String(r, 0), columns.String(r, 1), columns.Bool(r, 6), columns.Bool(r, 2),
+                                 columns.Bool(r, 3), columns.Bool(r, 4), columns.Bool(r, 5)});
     LoadKeys(connection, table, oid);
     LoadForeignKeys(connection, table, oid);
-    Result triggers = connection.Query("SELECT tgname, tgenabled FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal ORDER BY tgname", {oid});
-    for (int r = 0; r < triggers.rows(); r++) table.triggers.push_back({triggers.String(r, 0), triggers.Text(r, 1).front()});
+    Result triggers = connection.Query(
+        "SELECT tgname, tgenabled FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal ORDER BY "
+        "tgname",
+        {oid});
+    for (int r = 0; r < triggers.rows(); r++)
+        table.triggers.push_back({triggers.String(r, 0), triggers.Text(r, 1).front()});
     Result sequences = connection.Query(kSequences, {oid});
-    for (int r = 0; r < sequences.rows(); r++) table.sequences.push_back({sequences.Unsigned(r, 0), sequences.String(r, 1), sequences.String(r, 2)});
+    for (int r = 0; r < sequences.rows(); r++)
+        table.sequences.push_back({sequences.Unsigned(r, 0), sequences.String(r, 1), sequences.String(r, 2)});
     return table;
 }
 

@@ -11,26 +11,26 @@ namespace ark {
 
 struct LiveColumn {
     std::string name;
-    std::string type;           // schema-qualified
-    bool plain = true;          // its input runs no code that a user wrote
+    std::string type;     // schema-qualified
+    bool plain = true;    // its input runs no code that a user wrote
     bool not_null = false;
-    bool has_default = false;   // or is an identity
+    bool has_default = false;    // or is an identity
     bool generated = false;
     bool identity_always = false;
 };
 
 struct KeyColumn {
     std::string name;
-    std::string equals;         // OPERATOR(schema.=) of the key's index
+    std::string equals;    // OPERATOR(schema.=) of the key's index
 };
 
 struct ForeignKey {
     std::string name;
-    std::uint64_t from = 0, to = 0;                    // oids: the referencing and the referenced table
-    std::string from_name, to_name;                    // qualified
+    std::uint64_t from = 0, to = 0;    // oids: the referencing and the referenced table
+    std::string from_name, to_name;    // qualified
     std::vector<std::string> from_columns, to_columns;
     std::vector<std::string> equals;
-    char on_delete = 'a';                              // pg_constraint.confdeltype
+    char on_delete = 'a';    // pg_constraint.confdeltype
 };
 
 struct UserTrigger {
@@ -47,7 +47,7 @@ struct LiveTable {
     std::uint64_t oid = 0;
     std::string schema, name;
     std::uint64_t owner = 0;
-    char kind = 'r';                                   // r, or p: rows are routed to partitions
+    char kind = 'r';    // r, or p: rows are routed to partitions
     bool forces_row_security = false;
     std::vector<LiveColumn> columns;
     std::vector<KeyColumn> key;                        // primary key, else a unique key without nulls
@@ -58,7 +58,9 @@ struct LiveTable {
     std::vector<OwnedSequence> sequences;
 
     std::string Qualified() const { return QualifiedName(schema, name); }
-    std::string Only() const { return (kind == 'p' ? "" : "ONLY ") + Qualified(); }    // children of an inheritance parent are tables of their own
+    std::string Only() const {
+        return (kind == 'p' ? "" : "ONLY ") + Qualified();
+    }    // children of an inheritance parent are tables of their own
     const LiveColumn *Column(std::string_view column) const;
 };
 

@@ -14,8 +14,9 @@ namespace ark {
 
 struct TableRecipe {
     std::vector<TocEntry> before;    // the table, its sequences, defaults, partitions
-    std::vector<TocEntry> after;     // keys, indexes, foreign keys (also those of other tables to it), triggers, policies
-    std::vector<TocEntry> last;      // comments, grants
+    std::vector<TocEntry>
+        after;                     // keys, indexes, foreign keys (also those of other tables to it), triggers, policies
+    std::vector<TocEntry> last;    // comments, grants
 };
 
 // `tables`: (schema, name). Throws kNotFound if the backup's schema has no such table.

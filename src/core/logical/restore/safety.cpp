@@ -15,7 +15,9 @@ namespace {
 
 constexpr const char *kOnlyChunk = "0000000000";
 
-std::string Path(const Target &target, std::string_view rest) { return TablePrefix(target.live.schema, target.live.name) + std::string(rest); }
+std::string Path(const Target &target, std::string_view rest) {
+    return TablePrefix(target.live.schema, target.live.name) + std::string(rest);
+}
 
 std::vector<std::string> StoredColumns(const LiveTable &live) {
     std::vector<std::string> out;
@@ -44,8 +46,13 @@ BackupTable Described(const Target &target) {
     table.oid = target.live.oid;
     table.kind = target.live.kind;
     for (const LiveColumn &column : target.live.columns)
-        table.columns.push_back({.name = column.name, .type = column.type, .base_type = column.type, .not_null = column.not_null, .generated = column.generated ? "s" : "",
-                                 .identity = column.identity_always ? "a" : "", .plain = column.plain});
+        table.columns.push_back({.name = column.name,
+                                 .type = column.type,
+                                 .base_type = column.type,
+                                 .not_null = column.not_null,
+                                 .generated = column.generated ? "s" : "",
+                                 .identity = column.identity_always ? "a" : "",
+                                 .plain = column.plain});
     table.copy = StoredColumns(target.live);
     for (const KeyColumn &column : target.live.key) table.key.push_back(column.name);
     table.rows_digest = std::string(32, '0');
@@ -55,15 +62,23 @@ BackupTable Described(const Target &target) {
 class SafetyWriter {
 public:
     SafetyWriter(Connection &connection, BackupSession &session, const Compression &compression)
-        : connection_(connection), packs_(session.NewPackWriter({.compression = compression, .target_size = 64 << 20, .part_size = 4 << 20, .parts_queued = 2})),
-          nodes_(session.NewPackWriter({.compression = compression, .target_size = 64 << 20, .part_size = 4 << 20, .parts_queued = 2})), key_(session.key()), tree_(*nodes_, key_) {}
+        : connection_(connection),
+          packs_(session.NewPackWriter(
+              {.compression = compression, .target_size = 64 << 20, .part_size = 4 << 20, .parts_queued = 2})),
+          nodes_(session.NewPackWriter(
+              {.compression = compression, .target_size = 64 << 20, .part_size = 4 << 20, .parts_queued = 2})),
+          key_(session.key()),
+          tree_(*nodes_, key_) {}
 
     void Table(const Target &target) {
         std::string live = List("l.", StoredColumns(target.live)), staged = List("s.", KeyNames(target));
-        std::string join = fmt::format("FROM {} d JOIN {} l ON l.tableoid = d.live_table AND l.ctid = d.live_row WHERE d.op = ", target.diff, target.live.Only());
+        std::string join = fmt::format(
+            "FROM {} d JOIN {} l ON l.tableoid = d.live_table AND l.ctid = d.live_row WHERE d.op = ", target.diff,
+            target.live.Only());
         Rows(Path(target, fmt::format("change/deleted/{}", kOnlyChunk)), fmt::format("SELECT {} {} 'd'", live, join));
         Rows(Path(target, fmt::format("change/inserted/{}", kOnlyChunk)),
-             fmt::format("SELECT {} FROM {} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op = 'i'", staged, target.diff, target.stage));
+             fmt::format("SELECT {} FROM {} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op = 'i'", staged, target.diff,
+                         target.stage));
         Rows(Path(target, fmt::format("change/updated/{}", kOnlyChunk)), fmt::format("SELECT {} {} 'u'", live, join));
         BackupTable table = Described(target);
         tree_.Add(ColumnsEntry(table));
@@ -97,7 +112,11 @@ private:
         framer.Finish();
         rows += framer.rows();
         bytes += framer.bytes();
-        tree_.Add({{"path", path}, {"rows", framer.rows()}, {"bytes", framer.bytes()}, {"blocks", nullptr}, {"frames", std::move(frames)}});
+        tree_.Add({{"path", path},
+                   {"rows", framer.rows()},
+                   {"bytes", framer.bytes()},
+                   {"blocks", nullptr},
+                   {"frames", std::move(frames)}});
     }
 
     Connection &connection_;
@@ -106,28 +125,53 @@ private:
     TreeWriter tree_;
 };
 
-Json Body(Connection &connection, const RestoreRequest &request, const std::vector<MergeStep> &steps, const SafetyWriter &written, const TreeRoot &tree, TimePoint started, Clock &clock) {
+Json Body(Connection &connection, const RestoreRequest &request, const std::vector<MergeStep> &steps,
+          const SafetyWriter &written, const TreeRoot &tree, TimePoint started, Clock &clock) {
     ServerIdentity server = IdentifyServer(connection);
-    Result database = connection.Query("SELECT current_database(), oid, pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database WHERE datname = current_database()");
+    Result database = connection.Query(
+        "SELECT current_database(), oid, pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database WHERE "
+        "datname = current_database()");
     Json session = Json::object(), entities = Json::array();
     for (const auto &[name, value] : SessionContract(connection, false)) session[name] = value;
     for (const MergeStep &step : steps) entities.push_back(step.target->Name());
-    return {{"tool", "pg_ark " ARK_VERSION}, {"label", fmt::format("before restore {}", request.restore_id)}, {"reason", request.reason}, {"taken_by", request.caller},
-            {"source", "local"}, {"database", database.String(0, 0)}, {"database_oid", database.Unsigned(0, 1)}, {"system_identifier", server.system_identifier},
-            {"server_version_num", server.version_num}, {"snapshot_time", FormatTime(started, true)}, {"started", FormatTime(started, true)}, {"finished", FormatTime(clock.Now(), true)},
-            {"encoding", database.String(0, 2)}, {"session", session}, {"compression", request.compression.Name()}, {"tables", steps.size()}, {"rows", written.rows},
-            {"plain_bytes", written.bytes}, {"entities", entities}, {"tree", ToJson(tree)}};
+    return {{"tool", "pg_ark " ARK_VERSION},
+            {"label", fmt::format("before restore {}", request.restore_id)},
+            {"reason", request.reason},
+            {"taken_by", request.caller},
+            {"source", "local"},
+            {"database", database.String(0, 0)},
+            {"database_oid", database.Unsigned(0, 1)},
+            {"system_identifier", server.system_identifier},
+            {"server_version_num", server.version_num},
+            {"snapshot_time", FormatTime(started, true)},
+            {"started", FormatTime(started, true)},
+            {"finished", FormatTime(clock.Now(), true)},
+            {"encoding", database.String(0, 2)},
+            {"session", session},
+            {"compression", request.compression.Name()},
+            {"tables", steps.size()},
+            {"rows", written.rows},
+            {"plain_bytes", written.bytes},
+            {"entities", entities},
+            {"tree", ToJson(tree)}};
 }
 
 std::string GoneTable(const Target &target) { return target.stage + "_gone"; }
 
 }    // namespace
 
-BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &steps, const RestoreRequest &request, const SafetyContext &context) {
+BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &steps, const RestoreRequest &request,
+                         const SafetyContext &context) {
     TimePoint started = context.clock.Now();
-    std::string oid = connection.Query("SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").String(0, 0);
-    BackupPlan plan{.kind = "entities", .domain = "database-" + oid, .bases = {}, .reason = request.reason, .full_every = std::chrono::hours(24)};
-    std::unique_ptr<BackupSession> session = BackupSession::Begin(context.repository, context.keys, plan, context.clock, context.random);
+    std::string oid =
+        connection.Query("SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").String(0, 0);
+    BackupPlan plan{.kind = "entities",
+                    .domain = "database-" + oid,
+                    .bases = {},
+                    .reason = request.reason,
+                    .full_every = std::chrono::hours(24)};
+    std::unique_ptr<BackupSession> session =
+        BackupSession::Begin(context.repository, context.keys, plan, context.clock, context.random);
     try {
         SafetyWriter writer(connection, *session, request.compression);
         std::vector<const Target *> targets;
@@ -137,8 +181,12 @@ BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &s
         TreeRoot tree = writer.Finish();
         // The hold comes first: between commit and hold a policy could end the copy.
         WriteEvent(*context.repository, context.keys->Newest("cluster", true, context.random),
-                   {.subject = session->id(), .type = "hold", .body = {{"by", request.caller}, {"reason", fmt::format("undo of restore {}", request.restore_id)}, {"until", nullptr}}}, context.clock,
-                   context.random);
+                   {.subject = session->id(),
+                    .type = "hold",
+                    .body = {{"by", request.caller},
+                             {"reason", fmt::format("undo of restore {}", request.restore_id)},
+                             {"until", nullptr}}},
+                   context.clock, context.random);
         session->Commit(Body(connection, request, steps, writer, tree, started, context.clock));
         return session->id();
     } catch (...) {    // rethrown: only the fence is added
@@ -149,9 +197,11 @@ BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &s
 
 void LoadUndo(Connection &connection, const Target &target, BackupReader &backup) {
     auto load = [&](const std::string &table, const std::vector<std::string> &columns, std::string_view op) {
-        Connection::CopyIn copy = connection.BeginCopyIn(fmt::format("COPY {} ({}) FROM STDIN", table, List("", columns)));
+        Connection::CopyIn copy =
+            connection.BeginCopyIn(fmt::format("COPY {} ({}) FROM STDIN", table, List("", columns)));
         try {
-            backup.Content(Path(target, fmt::format("change/{}/{}", op, kOnlyChunk)), [&](ByteView rows) { copy.Write(rows); });
+            backup.Content(Path(target, fmt::format("change/{}/{}", op, kOnlyChunk)),
+                           [&](ByteView rows) { copy.Write(rows); });
         } catch (const Error &error) {
             copy.Fail(error.message);
             throw;
@@ -165,7 +215,8 @@ void LoadUndo(Connection &connection, const Target &target, BackupReader &backup
     std::string columns;
     for (const std::string &key : keys) {
         const LiveColumn *live = target.live.Column(key);
-        columns += fmt::format("{}{} {}", columns.empty() ? "" : ", ", QuoteIdentifier(key), live && live->plain ? live->type : "text");
+        columns += fmt::format("{}{} {}", columns.empty() ? "" : ", ", QuoteIdentifier(key),
+                               live && live->plain ? live->type : "text");
     }
     connection.Execute(fmt::format("CREATE TEMP TABLE {} ({})", GoneTable(target).substr(8), columns));
     connection.Execute(fmt::format("GRANT SELECT ON {} TO PUBLIC", GoneTable(target)));
@@ -176,7 +227,8 @@ std::uint64_t AddUndoDeletes(Connection &connection, const Target &target) {
     std::string match;
     if (!target.live.key.empty()) {
         for (const KeyColumn &column : target.live.key)
-            match += fmt::format("{}l.{} {} {}", match.empty() ? "" : " AND ", QuoteIdentifier(column.name), column.equals, Staged(target, column.name));
+            match += fmt::format("{}l.{} {} {}", match.empty() ? "" : " AND ", QuoteIdentifier(column.name),
+                                 column.equals, Staged(target, column.name));
     } else {
         std::string live, staged;
         for (const std::string &column : target.columns) {
@@ -185,8 +237,14 @@ std::uint64_t AddUndoDeletes(Connection &connection, const Target &target) {
         }
         match = fmt::format("ROW({})::record OPERATOR(pg_catalog.*=) ROW({})::record", live, staged);
     }
-    std::string query = fmt::format("SELECT DISTINCT 'd'::text, NULL::bigint, l.tableoid, l.ctid FROM {} l JOIN {} s ON {}", target.live.Only(), GoneTable(target), match);
-    return connection.Query(fmt::format("INSERT INTO {} SELECT * FROM {}", target.diff, RunAs::Select(target.live.owner, query, "op text, ark_row bigint, live_table oid, live_row tid"))).affected();
+    std::string query =
+        fmt::format("SELECT DISTINCT 'd'::text, NULL::bigint, l.tableoid, l.ctid FROM {} l JOIN {} s ON {}",
+                    target.live.Only(), GoneTable(target), match);
+    return connection
+        .Query(fmt::format(
+            "INSERT INTO {} SELECT * FROM {}", target.diff,
+            RunAs::Select(target.live.owner, query, "op text, ark_row bigint, live_table oid, live_row tid")))
+        .affected();
 }
 
 }    // namespace ark

@@ -15,7 +15,8 @@ struct SafetyContext {
 
 // Stores old rows of what will be updated or deleted and the keys (whole rows without a key) of what will be inserted.
 // Must run in the restoring transaction, after its locks were taken.
-BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &steps, const RestoreRequest &request, const SafetyContext &context);
+BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &steps, const RestoreRequest &request,
+                         const SafetyContext &context);
 
 // The stage of an undo: the old rows that the copy holds, and in `target.stage`_gone the keys of rows that were inserted.
 void LoadUndo(Connection &connection, const Target &target, BackupReader &backup);

@@ -50,12 +50,18 @@ void PlanColumns(Target &target, int number) {
     }
     std::string lost;
     for (const std::string &column : gone) lost += (lost.empty() ? "" : ", ") + column;
-    if (!lost.empty()) target.notes.push_back(fmt::format("columns of the backup that the table no longer has are left out: {}", lost));
-    if (!added.empty()) target.notes.push_back(fmt::format("columns that came after the backup get their default in new rows: {}", added));
+    if (!lost.empty())
+        target.notes.push_back(
+            fmt::format("columns of the backup that the table no longer has are left out: {}", lost));
+    if (!added.empty())
+        target.notes.push_back(
+            fmt::format("columns that came after the backup get their default in new rows: {}", added));
     if (!missing.empty())
-        throw Error(Code::kConflict, fmt::format("table \"{}\" has required columns that the backup does not have: {}", target.Name(), missing),
-                    lost.empty() ? "" : fmt::format("The backup has these, which the table does not: {}.", lost),
-                    "If a column was renamed, rename it back for the restore, or give it a default; or use mode side_by_side.");
+        throw Error(
+            Code::kConflict,
+            fmt::format("table \"{}\" has required columns that the backup does not have: {}", target.Name(), missing),
+            lost.empty() ? "" : fmt::format("The backup has these, which the table does not: {}.", lost),
+            "If a column was renamed, rename it back for the restore, or give it a default; or use mode side_by_side.");
 }
 
 void CreateStage(Connection &connection, const Target &target) {
@@ -63,19 +69,25 @@ void CreateStage(Connection &connection, const Target &target) {
     std::string columns;
     for (const BackupTable &source : target.sources)
         for (const std::string &column : source.copy)
-            if (seen.insert(column).second) columns += fmt::format(", {} {}", QuoteIdentifier(column), StageType(target, column));
-    connection.Execute(fmt::format("CREATE TEMP TABLE {} (ark_row bigint GENERATED ALWAYS AS IDENTITY{})", target.stage.substr(8), columns));
+            if (seen.insert(column).second)
+                columns += fmt::format(", {} {}", QuoteIdentifier(column), StageType(target, column));
+    connection.Execute(fmt::format("CREATE TEMP TABLE {} (ark_row bigint GENERATED ALWAYS AS IDENTITY{})",
+                                   target.stage.substr(8), columns));
     connection.Execute(fmt::format("GRANT SELECT ON {} TO PUBLIC", target.stage));
 }
 
-void LoadStage(Connection &connection, const Target &target, BackupReader &backup, Ticker &ticker, Log &log, Progress &progress) {
+void LoadStage(Connection &connection, const Target &target, BackupReader &backup, Ticker &ticker, Log &log,
+               Progress &progress) {
     for (const BackupTable &source : target.sources) {
         progress.current = source.schema + "." + source.name;
         if (source.copy.empty()) {    // rows without columns: only their number counts
-            connection.Query(fmt::format("INSERT INTO {} OVERRIDING USER VALUE SELECT FROM pg_catalog.generate_series(1, {})", target.stage, source.rows));
+            connection.Query(
+                fmt::format("INSERT INTO {} OVERRIDING USER VALUE SELECT FROM pg_catalog.generate_series(1, {})",
+                            target.stage, source.rows));
             continue;
         }
-        Connection::CopyIn copy = connection.BeginCopyIn(fmt::format("COPY {} ({}) FROM STDIN", target.stage, List(source.copy)));
+        Connection::CopyIn copy =
+            connection.BeginCopyIn(fmt::format("COPY {} ({}) FROM STDIN", target.stage, List(source.copy)));
         try {
             backup.Rows(source, [&](ByteView rows) {
                 ticker.Check();
@@ -92,7 +104,8 @@ void LoadStage(Connection &connection, const Target &target, BackupReader &backu
     if (!target.live.key.empty()) {
         std::string key;
         for (const KeyColumn &column : target.live.key)
-            if (std::ranges::find(target.columns, column.name) != target.columns.end()) key += (key.empty() ? "" : ", ") + QuoteIdentifier(column.name);
+            if (std::ranges::find(target.columns, column.name) != target.columns.end())
+                key += (key.empty() ? "" : ", ") + QuoteIdentifier(column.name);
         if (!key.empty()) connection.Execute(fmt::format("ANALYZE {} ({})", target.stage, key));
     }
 }
@@ -101,11 +114,14 @@ void FilterStage(Connection &connection, const Target &target, std::uint64_t cal
     if (target.filter.empty()) return;
     CheckFilter(target.filter);
     std::string columns;
-    for (const std::string &column : target.columns) columns += fmt::format(", {} AS {}", Staged(target, column), QuoteIdentifier(column));
-    std::string matching = fmt::format("SELECT ark_row FROM (SELECT ark_row{} FROM {} s) AS {} WHERE ({})", columns, target.stage, QuoteIdentifier(target.live.name), target.filter);
+    for (const std::string &column : target.columns)
+        columns += fmt::format(", {} AS {}", Staged(target, column), QuoteIdentifier(column));
+    std::string matching = fmt::format("SELECT ark_row FROM (SELECT ark_row{} FROM {} s) AS {} WHERE ({})", columns,
+                                       target.stage, QuoteIdentifier(target.live.name), target.filter);
     try {
-        connection.Query(fmt::format("DELETE FROM {} AS x WHERE NOT EXISTS (SELECT FROM {} WHERE t.ark_row = x.ark_row)", target.stage,
-                                     RunAs::Select(caller, matching, "ark_row bigint")));
+        connection.Query(
+            fmt::format("DELETE FROM {} AS x WHERE NOT EXISTS (SELECT FROM {} WHERE t.ark_row = x.ark_row)",
+                        target.stage, RunAs::Select(caller, matching, "ark_row bigint")));
     } catch (Error &error) {
         if (error.code == Code::kCancelled) throw;
         error.InContext(fmt::format("could not evaluate the filter \"{}\" on \"{}\"", target.filter, target.Name()));

@@ -32,7 +32,8 @@ std::string Staged(const Target &target, std::string_view column);
 // Throws kConflict if a live column is required and the backup has nothing for it.
 void PlanColumns(Target &target, int number);
 void CreateStage(Connection &connection, const Target &target);
-void LoadStage(Connection &connection, const Target &target, BackupReader &backup, Ticker &ticker, Log &log, Progress &progress);
+void LoadStage(Connection &connection, const Target &target, BackupReader &backup, Ticker &ticker, Log &log,
+               Progress &progress);
 
 // Removes from the stage what `filter` does not match, evaluated as `caller`, read only.
 void FilterStage(Connection &connection, const Target &target, std::uint64_t caller);

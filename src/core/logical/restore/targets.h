@@ -19,6 +19,7 @@ std::vector<Wanted> FindWanted(BackupReader &backup, const std::vector<Entity> &
 std::vector<Wanted> AllTables(BackupReader &backup);
 
 // Makes `<table>_restored` like the live table (or as the backup describes it), with its owner, grants and row security. Runs in the restoring transaction.
-LiveTable CreateBeside(Connection &connection, const Wanted &wanted, const std::string &schema, std::vector<std::string> &notes);
+LiveTable CreateBeside(Connection &connection, const Wanted &wanted, const std::string &schema,
+                       std::vector<std::string> &notes);
 
 }    // namespace ark
