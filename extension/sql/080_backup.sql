@@ -150,7 +150,7 @@ $$;
 CREATE FUNCTION ark_private.check_store(args jsonb, caller jsonb) RETURNS ark_private.job_request
 LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN ark_private.request('check', 'check', NULL, NULL, 'check', true, caller, ark_private.given(jsonb_build_object('store', args->>'store')), true);
+    RETURN ark_private.request('check', 'check', NULL, NULL, 'check', true, caller, ark_private.given(jsonb_build_object('store_name', args->>'store')), true);
 END
 $$;
 

@@ -57,7 +57,6 @@ void AddFlags(CLI::App &app, const Verb &verb, Parsed &parsed) {
     }
     for (const Setting &setting : Settings()) {
         if (!(setting.used_by & kUsedByEngine)) continue;
-        if (app.get_option_no_throw("--" + Dashed(setting.name))) continue;    // the verb's own flag of that name
         app.add_option("--" + Dashed(setting.name), parsed.settings[setting.name], setting.summary)
             ->type_name("VALUE")
             ->group("Settings");

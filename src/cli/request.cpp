@@ -45,7 +45,8 @@ ExportRequest MakeExportRequest(Engine &engine, const Arguments &arguments) {
     request.memory_limit = config.Size("memory_limit");
     request.yield_after = config.Time("yield_after");
     request.max_snapshot_age = config.Time("max_snapshot_age");
-    request.full_every = config.Time("full_every");
+    // What is stored again need not be read again to be trusted.
+    request.full_every = std::min(config.Time("full_every"), config.Time("reuse_max_age"));
     request.rewrite_share = static_cast<double>(config.Int("rewrite_share")) / 100.0;
     return request;
 }

@@ -95,6 +95,14 @@ void CheckStore(Engine &engine, Checks &checks) {
     });
 }
 
+void InspectStore(Engine &engine, Checks &checks) {
+    checks.Run("settings of the store", [&] {
+        std::vector<Finding> findings = engine.Store()->Inspect();
+        for (const Finding &finding : findings) checks.Add(finding.check, finding.ok, finding.detail, finding.hint);
+        return fmt::format("{} questions answered", findings.size());
+    });
+}
+
 void CheckServer(Engine &engine, Checks &checks) {
     if (!checks.Run("server", [&] {
             const ServerIdentity &server = engine.Server();
@@ -135,9 +143,10 @@ void CheckKey(Engine &engine, Checks &checks) {
 }
 
 Json Run(Engine &engine, const Arguments &arguments) {
-    engine.Store(arguments.Text("store"));
+    engine.Store(arguments.Text("store_name"));
     Checks checks(engine.StoreName());
     CheckStore(engine, checks);
+    InspectStore(engine, checks);
     CheckServer(engine, checks);
     CheckKey(engine, checks);
     return {{"state", "done"},
@@ -164,7 +173,7 @@ Verb CheckVerb() {
             "try everything that a backup needs: store, server, rights, pg_dump, key",
             "Writes and removes small objects under .probe/. Prints what is missing and the statement or setting that "
             "cures it.",
-            {{"store", FlagKind::kText, "NAME", "name of the store to check (default: the first)"}},
+            {{"store_name", FlagKind::kText, "NAME", "name of the store to check (default: the first)"}},
             Run,
             Print};
 }

@@ -7,6 +7,7 @@
 #include "cli/verb.h"
 #include "repo/sweep.h"
 #include "retention/apply.h"
+#include "schedule/time_zone.h"
 
 namespace ark::cli {
 namespace {
@@ -45,6 +46,11 @@ BackupInfo ForRetention(const BackupSummary &backup) {
     return out;
 }
 
+// A day ends when it ends where the users are.
+ToLocal LocalDays(const std::string &zone_name) {
+    return [zone = TimeZone::Load(zone_name)](TimePoint time) { return zone.ToLocal(time); };
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     bool dry_run = arguments.Bool("dry_run");
     std::shared_ptr<Repository> repository = dry_run ? engine.OpenForReading() : engine.OpenForWriting();
@@ -62,7 +68,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     }
     Json result{{"state", "done"}, {"dry_run", dry_run}, {"verdicts", Json::array()}, {"ended", Json::array()}};
     if (policy)
-        for (const Verdict &verdict : Apply(*policy, backups, now)) {
+        for (const Verdict &verdict : Apply(*policy, backups, now, LocalDays(engine.config().Text("timezone")))) {
             result["verdicts"].push_back(
                 {{"backup_id", verdict.id}, {"keep", verdict.keep}, {"reason", verdict.reason}});
             if (verdict.keep || dry_run) continue;

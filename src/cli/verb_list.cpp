@@ -11,7 +11,7 @@ namespace ark::cli {
 namespace {
 
 Json Run(Engine &engine, const Arguments &arguments) {
-    engine.Store(arguments.Text("store"));
+    engine.Store(arguments.Text("store_name"));
     std::shared_ptr<Repository> repository = engine.OpenForReading();
     std::shared_ptr<KeyRing> keys =
         engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
@@ -69,7 +69,7 @@ Verb ListVerb() {
              {"kind", FlagKind::kText, "KIND", "only this kind"},
              {"contents", FlagKind::kText, "BACKUP", "the tables of this backup instead"},
              {"with_ended", FlagKind::kBool, "", "also those that have expired and are not yet swept"},
-             {"store", FlagKind::kText, "NAME", "name of the store to list (default: the first)"}},
+             {"store_name", FlagKind::kText, "NAME", "name of the store to list (default: the first)"}},
             Run,
             Print};
 }

@@ -171,6 +171,9 @@ CREATE TABLE client_notes (
 );
 CREATE POLICY own_notes ON client_notes TO clynr_app USING (author = current_user);
 
+-- Its own owner sees no row: an export that does not insist would be empty without a word.
+CREATE TABLE salaries (user_id bigint PRIMARY KEY REFERENCES users, monthly numeric(10, 2) NOT NULL);
+
 CREATE UNLOGGED TABLE session_cache (token text PRIMARY KEY, data jsonb);
 
 CREATE TABLE "Field Ops".vehicles (plate text PRIMARY KEY, bought date);
@@ -271,6 +274,7 @@ INSERT INTO client_notes
 SELECT 1000 + i, '2025-03-01Z'::timestamptz + i * interval '1 minute', (ARRAY['clynr_app', 'somebody'])[1 + i % 2], pg_temp.prose(i, 10)
 FROM generate_series(1, least(2000, current_setting('clynr.clients')::int)) AS i;
 
+INSERT INTO salaries SELECT i, 2800 + i * 37 % 3000 FROM generate_series(1, 200) AS i;
 INSERT INTO session_cache SELECT md5(i::text), jsonb_build_object('user', i) FROM generate_series(1, 500) AS i;
 INSERT INTO "Field Ops".vehicles SELECT 'B-CL ' || i, '2020-01-01'::date + i FROM generate_series(1, 20) AS i;
 INSERT INTO "Field Ops".vans SELECT 'B-VN ' || i, '2021-01-01'::date + i, 500 + i FROM generate_series(1, 30) AS i;
@@ -308,7 +312,8 @@ COMMENT ON LARGE OBJECT 424242 IS 'the signed contract';
 GRANT SELECT ON LARGE OBJECT 424242 TO clynr_reports;
 
 ALTER TABLE client_notes ENABLE ROW LEVEL SECURITY;
-ALTER TABLE client_notes FORCE ROW LEVEL SECURITY;
+ALTER TABLE salaries ENABLE ROW LEVEL SECURITY;
+ALTER TABLE salaries FORCE ROW LEVEL SECURITY;
 CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION touch_job();
 REFRESH MATERIALIZED VIEW monthly_revenue;
 

@@ -42,6 +42,7 @@ public:
     void Remove(const std::vector<std::string> &names) override;
     std::size_t SweepUploads(Duration older_than) override { return inner_->SweepUploads(older_than); }
     Capabilities Probe() override { return inner_->Probe(); }
+    std::vector<Finding> Inspect() override { return inner_->Inspect(); }
     std::string Describe() const override { return inner_->Describe(); }
 
     std::uint64_t operations() const { return operations_; }

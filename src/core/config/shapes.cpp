@@ -54,10 +54,16 @@ const char *Stores(std::string_view text) {
     }
 }
 
-const char *PlainName(std::string_view text) {
-    bool ok = text.size() <= 63 &&
-              std::all_of(text.begin(), text.end(), [](char c) { return IsAlnum(c) || c == '_' || c == '-'; });
-    return ok ? nullptr : "be at most 63 characters of A-Z a-z 0-9 _ -";
+const char *ClusterName(std::string_view text) {
+    std::string_view name = text.substr(0, text.find('.'));
+    bool ok = name.size() <= 63 &&
+              std::all_of(name.begin(), name.end(), [](char c) { return IsAlnum(c) || c == '_' || c == '-'; });
+    if (ok && name.size() < text.size()) {    // the full path: name.systemidentifier
+        std::string_view identifier = text.substr(name.size() + 1);
+        ok = !name.empty() && !identifier.empty() && identifier.size() <= 20 &&
+             std::all_of(identifier.begin(), identifier.end(), [](char c) { return c >= '0' && c <= '9'; });
+    }
+    return ok ? nullptr : "be at most 63 characters of A-Z a-z 0-9 _ -, or a full path name.systemidentifier";
 }
 
 const char *DatabaseName(std::string_view text) {

@@ -6,8 +6,8 @@
 
 namespace ark::shape {
 
-const char *Stores(std::string_view text);       // URLs with commas between them
-const char *PlainName(std::string_view text);    // cluster: becomes part of object names
+const char *Stores(std::string_view text);         // URLs with commas between them
+const char *ClusterName(std::string_view text);    // becomes part of object names; or a full path
 const char *DatabaseName(std::string_view text);
 const char *ConnectionString(std::string_view text);    // without a password
 const char *AbsolutePath(std::string_view text);

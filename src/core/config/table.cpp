@@ -19,11 +19,12 @@ constexpr Setting kSettings[] = {
              "storage_class, ca_file, max_parts, ack=required or ack=async. Credentials are never part of it. A copy on the disk of the database "
              "is not a backup, and every status says so as long as the default is in use.",
      .example = "s3://acme-backups/prod?region=eu-central-1"},
-    {.name = "cluster", .group = "Where backups live", .type = kText, .default_value = "main", .min = 0, .max = 0, .unit = "", .choices = "",
-     .shape = shape::PlainName, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+    {.name = "cluster", .group = "Where backups live", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::ClusterName, .unset = "the server's cluster_name, or main", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
      .summary = "the name of this cluster in the store",
      .help = "Several clusters may share a store: the path of each is this name and the system identifier. Choose it before the first backup; under "
-             "another name the earlier backups are another cluster's.",
+             "another name the earlier backups are another cluster's. The command line takes the full path too (name.systemidentifier), to read "
+             "the backups of any cluster without its server.",
      .example = "shop"},
     {.name = "tls_min_version", .group = "Where backups live", .type = kEnum, .default_value = "1.2", .min = 0, .max = 0, .unit = "", .choices = "1.2|1.3",
      .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
@@ -111,8 +112,8 @@ constexpr Setting kSettings[] = {
      .example = "20"},
     {.name = "reuse_max_age", .group = "How backups are taken", .type = kDuration, .default_value = "90 days", .min = kDay, .max = 3650 * kDay, .unit = "", .choices = "",
      .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
-     .summary = "how long ago reused data may have been verified",
-     .help = "Packs that were not read and checked for this long are read again, or their data is stored again.",
+     .summary = "how long ago reused data may have been written and read back",
+     .help = "Data stored longer ago than this is not reused but stored again, even where full_every allows it: nothing is trusted for ever.",
      .example = "30 days"},
 
     {.name = "scheduler", .group = "Scheduler and jobs", .type = kBool, .default_value = "on", .min = 0, .max = 0, .unit = "", .choices = "",

@@ -147,6 +147,7 @@ public:
         return swept;
     }
 
+    std::vector<Finding> Inspect() override { return InspectDirectory(directory_.root()); }
     std::string Describe() const override { return "file://" + PercentEncode(directory_.root().string(), true); }
 
 private:

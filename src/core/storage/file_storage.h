@@ -8,6 +8,9 @@
 
 namespace ark {
 
+// Owner, rights and free space of the directory, and whether it is there.
+std::vector<Finding> InspectDirectory(const std::string &root);
+
 StoragePtr MakeFileStorage(std::string root, Ticker &ticker = NeverCancelled());
 
 }    // namespace ark

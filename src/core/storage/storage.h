@@ -77,6 +77,15 @@ struct Capabilities {
     bool checksum_headers = false;     // the store returns the checksum that was sent with an upload
 };
 
+// What somebody who relies on a store should know about it. `ok` is false for a fault; what could not be found out, or is
+// a matter of taste, is only told.
+struct Finding {
+    std::string check;    // "versioning", "public access", …
+    bool ok = true;
+    std::string detail;
+    std::string hint = {};
+};
+
 class Storage {
 public:
     virtual ~Storage() = default;
@@ -107,6 +116,8 @@ public:
     }
 
     virtual Capabilities Probe() { return {}; }
+    // Asks the store about its own settings; changes nothing.
+    virtual std::vector<Finding> Inspect() { return {}; }
     // "s3://bucket/prefix", "file:///path": for messages.
     virtual std::string Describe() const = 0;
 };

@@ -86,6 +86,8 @@ TEST(Settings, AcceptWhatPeopleWrite) {
              {"conninfo", "host=/run/postgresql user=backup passfile=/etc/pass"},
              {"conninfo", "postgresql://backup@db.internal:5433/?sslmode=verify-full"},
              {"cluster", "Shop_2-eu"},
+             {"cluster", "shop.7412345678901234567"},
+             {"cluster", ""},
              {"environment", "Produktion Süd"},
              {"database", "Order Items"}})
         EXPECT_EQ(ErrorOf(name, value), "accepted") << name << " = " << value;
@@ -135,7 +137,6 @@ TEST(Settings, RefuseTheRestAndSayWhatIsAllowed) {
                                                                       {"encryption_key", "env:A B"},
                                                                       {"secrets_dir", "secrets"},
                                                                       {"pg_bindir", "bin"},
-                                                                      {"cluster", ""},
                                                                       {"cluster", "a/b"},
                                                                       {"cluster", "a.b"},
                                                                       {"timezone", ""},

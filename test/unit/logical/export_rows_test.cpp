@@ -78,8 +78,10 @@ TEST_F(DamagedTableTest, ADamagedRowIsAnErrorThatNamesIt) {
     own_.Sql("postgres",
              "CREATE TABLE t (id int, v text); ALTER TABLE t ALTER v SET STORAGE PLAIN;"
              "INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(1, 1000) g");
-    // The first row of a page is the last in it: 24 bytes of header, the integer, then the text's four bytes of length.
-    Damage("t", 8192 - 232 + 24 + 4, std::string("\xfc\xff\xff\x3f", 4));
+    // The first row of a page is the last in it: 24 bytes of header, the integer, then the text, which becomes a pointer
+    // (varatt_external) into a TOAST table that does not exist. A text of a mad length would bring the server down.
+    std::string pointer("\x01\x12\x10\x27\x00\x00\x0c\x27\x00\x00\x01\x00\x00\x00\xff\xff\xff\x7f", 18);
+    Damage("t", 8192 - 232 + 24 + 4, pointer);
     Error error = ExportFailure();
     EXPECT_THAT(error.message, HasSubstr("could not read table \"public\".\"t\""));
     EXPECT_THAT(error.detail, HasSubstr("row (3,1)"));

@@ -47,6 +47,9 @@ public:
     // The same, leaving a successful answer's body on its way.
     Reply Open(const Call &call, const std::string &doing, const Kinds &expected = {});
 
+    // Where the credentials in use come from.
+    std::string CredentialSource() { return credentials_->Get().source; }
+
 private:
     Reply Exchange(const Call &call, const std::string &doing, const Kinds &expected, bool streaming);
     Reply Once(const Call &call, const std::string &doing, const Credentials &credentials, const std::string &region,

@@ -20,6 +20,9 @@ struct CodeRow {
 // Codes as in "Error responses" of the Amazon S3 API reference, and of STS.
 constexpr std::array kCodes{
     CodeRow{"NoSuchKey", Kind::kAbsent},
+    CodeRow{"ObjectLockConfigurationNotFoundError", Kind::kAbsent},
+    CodeRow{"ServerSideEncryptionConfigurationNotFoundError", Kind::kAbsent},
+    CodeRow{"NoSuchBucketPolicy", Kind::kAbsent},
     CodeRow{"NoSuchBucket", Kind::kNoBucket},
     CodeRow{"NoSuchUpload", Kind::kNoUpload},
     CodeRow{"PreconditionFailed", Kind::kTaken},

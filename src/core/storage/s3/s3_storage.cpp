@@ -37,6 +37,7 @@ public:
         if (!found_) found_ = s3::ProbeStore(store_);
         return *found_;
     }
+    std::vector<Finding> Inspect() override { return s3::InspectBucket(*store_); }
     std::string Describe() const override { return store_->settings.Describe(); }
 
 private:

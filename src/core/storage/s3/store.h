@@ -44,12 +44,13 @@ ObjectInfo InfoOf(std::string_view name, const HttpAnswer &head);
 // The value of a header; empty if it is not there.
 std::string HeaderOf(const HttpAnswer &answer, std::string_view name);
 
-// The verbs (put.cpp, object_reader.cpp, list.cpp, remove.cpp, probe.cpp).
+// The verbs (put.cpp, object_reader.cpp, list.cpp, remove.cpp, probe.cpp, inspect.cpp).
 ObjectInfo PutObject(const StoreRef &store, std::string_view name, Source &source, PutMode mode);
 std::unique_ptr<Reader> OpenObject(const StoreRef &store, std::string_view name, Range range);
 void ListObjects(Store &store, std::string_view prefix, const std::function<bool(const ObjectInfo &)> &visit);
 std::size_t SweepUploads(Store &store, Duration older_than);
 void RemoveObjects(Store &store, const std::vector<std::string> &names);
 Capabilities ProbeStore(const StoreRef &store);
+std::vector<Finding> InspectBucket(Store &store);
 
 }    // namespace ark::s3

@@ -99,6 +99,43 @@ UploadPage ParseUploadPage(std::string_view xml) {
     return page;
 }
 
+std::string ParseVersioning(std::string_view xml) {
+    pugi::xml_document document = Load(xml);
+    return Text(Root(document, "VersioningConfiguration"), "Status");
+}
+
+std::string ParseObjectLock(std::string_view xml) {
+    pugi::xml_document document = Load(xml);
+    pugi::xml_node root = Root(document, "ObjectLockConfiguration");
+    std::string lock = Text(root, "ObjectLockEnabled");
+    pugi::xml_node retention = root.child("Rule").child("DefaultRetention");
+    for (const char *unit : {"Days", "Years"})
+        if (std::string count = Text(retention, unit); !count.empty())
+            lock += fmt::format(", {} for {} {}", Text(retention, "Mode"), count, unit[0] == 'D' ? "days" : "years");
+    return lock;
+}
+
+std::string ParseDefaultEncryption(std::string_view xml) {
+    pugi::xml_document document = Load(xml);
+    pugi::xml_node rule = Root(document, "ServerSideEncryptionConfiguration").child("Rule");
+    return Text(rule.child("ApplyServerSideEncryptionByDefault"), "SSEAlgorithm");
+}
+
+bool GrantsToEverybody(std::string_view xml) {
+    pugi::xml_document document = Load(xml);
+    for (pugi::xml_node grant : Root(document, "AccessControlPolicy").child("AccessControlList").children("Grant")) {
+        std::string group = Text(grant.child("Grantee"), "URI");
+        if (group.ends_with("/global/AllUsers") || group.ends_with("/global/AuthenticatedUsers")) return true;
+    }
+    return false;
+}
+
+bool PolicyIsPublic(std::string_view xml) {
+    pugi::xml_document document = Load(xml);
+    return IsTrue(Root(document, "PolicyStatus"), "IsPublic") ||
+           Text(document.child("PolicyStatus"), "IsPublic") == "TRUE";
+}
+
 std::vector<DeleteFailure> ParseDeleteResult(std::string_view xml) {
     pugi::xml_document document = Load(xml);
     std::vector<DeleteFailure> failures;

@@ -38,6 +38,13 @@ struct UploadPage {
 };
 UploadPage ParseUploadPage(std::string_view xml);    // ListMultipartUploads
 
+// What a bucket answers about itself; empty texts where the document leaves something out.
+std::string ParseVersioning(std::string_view xml);           // "Enabled", "Suspended" or empty
+std::string ParseObjectLock(std::string_view xml);           // "Enabled", "Enabled, COMPLIANCE for 30 days", or empty
+std::string ParseDefaultEncryption(std::string_view xml);    // "AES256", "aws:kms", or empty
+bool GrantsToEverybody(std::string_view xml);                // AccessControlPolicy: AllUsers or AuthenticatedUsers
+bool PolicyIsPublic(std::string_view xml);                   // PolicyStatus
+
 struct DeleteFailure {
     std::string key, code, message;
 };

@@ -1,0 +1,19 @@
+# A whole database back: from S3 for us and for the users' pipe, from local disk for pg_restore.
+# shellcheck shell=bash disable=SC2154
+as_postgres bash -c "set -o pipefail; pg_dump -Fp bench | gzip -6 | $s3_copy - s3://$ARK_TEST_S3_BUCKET/pipe/restore.gz; pg_dump -Fd -j2 -Z1 -f $cluster_home/out/dump bench"
+store=$(s3_store restore)
+as_postgres pg_ark backup --quiet --database=bench --encryption-key="file:$cluster_home/key" --store="$store" > /dev/null
+fresh() { as_postgres dropdb --if-exists back; as_postgres createdb back; as_postgres psql -Xq -d back -c CHECKPOINT; rm -rf "$cluster_home/out/export"; }
+for ((round = 1; round <= rounds; round++)); do
+    fresh
+    measure 'aws s3 cp | gunzip | psql' "$s3_copy s3://$ARK_TEST_S3_BUCKET/pipe/restore.gz - | gunzip | psql -Xq -v ON_ERROR_STOP=1 -d back"
+    fresh
+    measure 'pg_ark export from S3 + pg_restore -j2' "pg_ark export --quiet --restore-point=latest --database=bench --format=directory --output=$cluster_home/out/export --encryption-key=file:$cluster_home/key --store='$store' && pg_restore -j2 -d back $cluster_home/out/export"
+    [ "$round" -gt 1 ] || [ "$(digest_of back)" = "$(digest_of bench)" ] || { echo 'what came back differs'; exit 1; }
+    fresh
+    measure 'pg_restore -j2 from disk' "pg_restore -j2 -d back $cluster_home/out/dump"
+done
+report 'Restore of a whole database'
+ratio 'pg_ark export from S3 + pg_restore -j2' 'aws s3 cp | gunzip | psql' 'none'
+ratio 'pg_ark export from S3 + pg_restore -j2' 'pg_restore -j2 from disk' '1.0'
+as_postgres dropdb back
