@@ -83,7 +83,7 @@ is(state_of($_), 'done', "job $_ ended well") for $job, $second, $fourth;
 # What a transaction has not committed, a backup would not hold.
 $node->ark_fails("BEGIN; CREATE TABLE unfinished (id integer); $backup", qr/this transaction has written/, 'a transaction that has written is refused');
 $node->safe_psql('postgres', 'CREATE TABLE here (id integer)');
-$node->ark_fails('BEGIN; LOCK TABLE here IN ACCESS EXCLUSIVE MODE; SELECT ark.backup_now()', qr/holds a lock that the backup would wait for: here/,
+$node->ark_fails('BEGIN; LOCK TABLE here IN ACCESS EXCLUSIVE MODE; SELECT ark.backup_now()', qr/holds a lock that the backup would wait for: public\.here/,
 	'and one that holds a lock that the backup would wait for');
 is($node->ark_ok("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; $backup; COMMIT", 'an older snapshot does not matter'), "1\ndone", 'the outcome is seen all the same');
 is($node->ark_ok("BEGIN READ ONLY; $backup; COMMIT", 'nor does a read-only transaction'), 'done', 'since the job is not part of it');

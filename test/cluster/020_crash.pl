@@ -5,9 +5,11 @@ use ArkCluster;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $node = ArkCluster->make('primary', conf => "max_prepared_transactions = 4\n");
+my $node = ArkCluster->make('primary', conf => "max_prepared_transactions = 4\nrestart_after_crash = on\n");
 $node->load_sample('app');
-my $rows = $node->digests('app');
+my %but = (without => qr/session_cache/);    # a crash empties unlogged tables
+$node->safe_psql('app', 'CHECKPOINT');    # lest sequences jump in a recovery
+my $rows = $node->digests('app', %but);
 
 sub block { $node->safe_psql('app', q{BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'block'}); }
 sub unblock { $node->safe_psql('app', q{ROLLBACK PREPARED 'block'}); }
@@ -92,7 +94,7 @@ works('the end of the launcher, which is started again');
 # Nothing reported done is lost, and the data was never touched.
 like($node->engine_ok([ 'list', '--json' ], 'the store can be listed'), qr/"label": "reported"/, 'and has the first backup');
 is(ask(q{SELECT state FROM ark.verify_backup('reported')}), 'done', 'which is whole');
-$node->same_rows('app', $rows, 'and the live data is what it was');
+$node->same_rows('app', $rows, 'and the live data is what it was', %but);
 $node->stop;
 
 done_testing();

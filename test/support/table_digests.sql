@@ -28,7 +28,7 @@ ORDER BY c.oid::regclass::text COLLATE "C"
 \gexec
 
 SELECT 'large object ' || lo.oid AS "table", count(*) AS rows,
-       string_agg(md5(p.data), ':' ORDER BY p.pageno) AS digest
+       md5(string_agg(p.pageno || ' ' || md5(p.data), ':' ORDER BY p.pageno)) AS digest
 FROM pg_largeobject_metadata AS lo LEFT JOIN pg_largeobject AS p ON p.loid = lo.oid
 GROUP BY lo.oid ORDER BY lo.oid;
 
