@@ -51,7 +51,7 @@ RESET SESSION AUTHORIZATION;
 INSERT INTO trap.armed VALUES (true);
 BEGIN;
 CREATE FUNCTION pg_temp.ark_run_as(oid, text, boolean) RETURNS bigint LANGUAGE c STRICT AS '$libdir/pg_ark', 'ark_run_as';
-CREATE FUNCTION pg_temp.ark_select_as(oid, text) RETURNS SETOF record LANGUAGE c STRICT AS '$libdir/pg_ark', 'ark_select_as';
+CREATE FUNCTION pg_temp.ark_select_as(oid, text, boolean) RETURNS SETOF record LANGUAGE c STRICT AS '$libdir/pg_ark', 'ark_select_as';
 SET CONSTRAINTS ALL DEFERRED;
 SELECT pg_temp.ark_run_as('mallory'::regrole, $$INSERT INTO trap.bait (id, word, checked) VALUES (1, 'a', 'b')$$, false) AS rows;
 SELECT current_user = session_user AS ourselves_again, current_setting('search_path') AS search_path;
@@ -65,11 +65,11 @@ SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory';
 -- A filter runs as the caller, and read only.
 CREATE TABLE ours (id integer);
 INSERT INTO ours VALUES (1);
-SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, 'SELECT id FROM trap.bait WHERE id < 10') AS t(id integer);
-SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, 'SELECT id FROM public.ours') AS t(id integer);
-SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, $$SELECT 1 WHERE trap.spring('filter') IS NOT NULL$$) AS t(id integer);
-SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, 'SELECT id FROM trap.bait') AS t(id bigint);
-SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, 'DELETE FROM trap.bait RETURNING id') AS t(id integer);
+SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, 'SELECT id FROM trap.bait WHERE id < 10', false) AS t(id integer);
+SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, 'SELECT id FROM public.ours', false) AS t(id integer);
+SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, $$SELECT 1 WHERE trap.spring('filter') IS NOT NULL$$, false) AS t(id integer);
+SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, 'SELECT id FROM trap.bait', false) AS t(id bigint);
+SELECT * FROM pg_temp.ark_select_as('mallory'::regrole, 'DELETE FROM trap.bait RETURNING id', false) AS t(id integer);
 SELECT pg_temp.ark_run_as('mallory'::regrole, 'DELETE FROM trap.bait', true);
 
 -- A trigger that makes another deferred trigger would have it run at COMMIT.

@@ -3,9 +3,13 @@
 // that user. The engine declares both functions in pg_temp of its own session:
 //
 //   CREATE FUNCTION pg_temp.ark_run_as(oid, text, boolean) RETURNS bigint LANGUAGE c AS '$libdir/pg_ark', 'ark_run_as'
-//   CREATE FUNCTION pg_temp.ark_select_as(oid, text) RETURNS SETOF record LANGUAGE c AS '$libdir/pg_ark', 'ark_select_as'
+//   CREATE FUNCTION pg_temp.ark_select_as(oid, text, boolean) RETURNS SETOF record LANGUAGE c AS '$libdir/pg_ark',
+//     'ark_select_as'
 //
 // They need nothing of the server but the library: no shared memory, no extension in that database.
+//
+// For a table's own owner FORCE ROW LEVEL SECURITY does not count, as it does not in referential integrity checks: the owner
+// may turn it off, and a restore that saw some rows only would lose the others.
 //
 // Deferred triggers would run at COMMIT as the session's user, who is a superuser. The server refuses to queue them in a
 // security-restricted operation, so all constraints are made immediate before each statement, whatever the caller set.
@@ -37,7 +41,7 @@ void CheckCaller(Oid role) {
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", role)));
 }
 
-Scope Become(Oid role, bool read_only) {
+Scope Become(Oid role, bool read_only, bool as_owner) {
     Scope scope;
     GetUserIdAndSecContext(&scope.user, &scope.security_context);
     scope.guc_level = NewGUCNestLevel();
@@ -46,7 +50,8 @@ Scope Become(Oid role, bool read_only) {
                       false);
     if (read_only)
         set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-    SetUserIdAndSecContext(role, scope.security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+    SetUserIdAndSecContext(role, scope.security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION |
+                                     (as_owner ? SECURITY_NOFORCE_RLS : 0));
     depth++;
     return scope;
 }
@@ -103,7 +108,7 @@ ARK_FUNCTION(ark_run_as) {
     const char *statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
     CheckCaller(role);
     MakeConstraintsImmediate();
-    Scope scope = Become(role, PG_GETARG_BOOL(2));
+    Scope scope = Become(role, PG_GETARG_BOOL(2), true);
     uint64 processed = 0;
     PG_TRY();
     { processed = Execute(statement); }
@@ -113,13 +118,13 @@ ARK_FUNCTION(ark_run_as) {
     PG_RETURN_INT64(static_cast<int64>(processed));
 }
 
-// (role, statement) -> its rows; read only
+// (role, statement, as owner) -> its rows; read only
 ARK_FUNCTION(ark_select_as) {
     Oid role = PG_GETARG_OID(0);
     const char *statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
     CheckCaller(role);
     InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-    Scope scope = Become(role, true);
+    Scope scope = Become(role, true, PG_GETARG_BOOL(2));
     PG_TRY();
     { Select(statement, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo)); }
     PG_FINALLY();

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <set>
 
+#include "logical/restore/caller_rights.h"
 #include "logical/restore/consequences.h"
 #include "logical/restore/merge.h"
 #include "logical/restore/recreate.h"
+#include "logical/restore/referenced.h"
 #include "logical/restore/safety.h"
 #include "logical/restore/targets.h"
 
@@ -25,15 +28,27 @@ public:
           connection_(request.conninfo, request.target_database, "pg_ark restore", ticker, log) {
         ApplySessionContract(connection_, false);
         run_as_.emplace(connection_);
-        caller_ = RoleOf(request.caller);
+        recreation_.emplace(connection_, *run_as_);
+        caller_ = FindCaller(connection_, request.caller);
     }
 
     RestoreResult Run() {
         FindTargets();
+        CheckRights();
+        if (request_.with_referenced) AddReferenced();
+        for (std::size_t i = 0; i < targets_.size(); i++) {
+            NameTemporaries(targets_[i], static_cast<int>(i) + 1);
+            PlanColumns(targets_[i]);
+        }
         Stage();
         if (!in_transaction_) Begin();
-        if (!request_.dry_run) LockTargets();
+        if (!request_.dry_run)
+            for (const Target *target : InLockOrder()) Lock(*target);
         Compare();
+        FollowDeletes();
+        for (const Target &target : targets_) steps_.push_back({&target, CountDiff(connection_, target)});
+        for (std::size_t i = 0; i < steps_.size(); i++) result_.tables.push_back(PlanOf(steps_[i], reach_[i]));
+        for (const auto &[name, kind] : views_) result_.tables.push_back(PlanOfView(name, kind));
         if (request_.dry_run) {
             connection_.Execute("ROLLBACK");
             result_.message = fmt::format("dry run: {}; nothing was changed", Summary());
@@ -45,14 +60,6 @@ public:
     }
 
 private:
-    std::uint64_t RoleOf(const std::string &name) {
-        Result role = name.empty()
-                          ? connection_.Query("SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user")
-                          : connection_.Query("SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1", {name});
-        if (role.rows() == 0) throw Error(Code::kNotFound, fmt::format("there is no role \"{}\"", name));
-        return role.Unsigned(0, 0);
-    }
-
     void Begin() {
         connection_.Execute(request_.dry_run ? "BEGIN ISOLATION LEVEL REPEATABLE READ"
                                              : "BEGIN ISOLATION LEVEL READ COMMITTED");
@@ -60,73 +67,134 @@ private:
         in_transaction_ = true;
     }
 
+    bool SideBySide() const { return request_.mode == RestoreMode::kSideBySide && !request_.undo; }
+
     void FindTargets() {
         std::vector<Wanted> wanted = request_.undo && request_.entities.empty()
                                          ? AllTables(backup_)
                                          : FindWanted(backup_, request_.entities, request_.filter);
         if (wanted.empty()) throw Error(Code::kInvalidArgument, "there is nothing to restore");
-        std::set<std::pair<std::string, std::string>> dropped;
+        std::set<RelationName> dropped;
         for (const Wanted &one : wanted) {
+            if (!one.view.empty()) {
+                FindView(one, dropped);
+                continue;
+            }
             Target target;
             target.sources = one.sources;
             target.filter = one.filter;
-            if (request_.mode == RestoreMode::kSideBySide && !request_.undo) {
+            if (SideBySide()) {
                 if (!in_transaction_) Begin();
-                target.live = CreateBeside(connection_, one, request_.target_schema, target.notes);
+                std::optional<LiveTable> original = LoadLiveTable(connection_, one.table.schema, one.table.name);
+                if (original) CheckCallerRights(connection_, caller_, *original, {"SELECT"});
+                target.live = CreateBeside(connection_, *run_as_, one, request_.target_schema, target.notes);
                 target.created = true;
+                if (!original) CheckMayMakeFor(connection_, caller_, target.live.owner, target.Name());
             } else {
-                std::string schema = request_.target_schema.empty() ? one.table.schema : request_.target_schema;
-                std::optional<LiveTable> live = LoadLiveTable(connection_, schema, one.table.name);
-                if (!live) {
-                    CheckRecreatable(one, schema);
-                    dropped.insert({one.table.schema, one.table.name});
-                    for (const BackupTable &source : one.sources) dropped.insert({source.schema, source.name});
-                    target.created = true;
-                    target.live.schema = one.table.schema;
-                    target.live.name = one.table.name;
-                } else {
-                    target.live = *live;
-                }
+                FindLive(one, target, dropped);
             }
             targets_.push_back(std::move(target));
         }
         if (!dropped.empty()) Recreate(dropped);
-        for (Target &target : targets_) {
-            if (target.live.forces_row_security)
-                throw Error(
-                    Code::kPermissionDenied,
-                    fmt::format("table \"{}\" forces row security on its owner too, so its rows cannot be compared",
-                                target.Name()),
-                    {},
-                    fmt::format("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY for the restore, or use mode side_by_side.",
-                                target.live.Qualified()));
-        }
-        if (request_.with_referenced) AddReferenced();
-        for (std::size_t i = 0; i < targets_.size(); i++) PlanColumns(targets_[i], static_cast<int>(i) + 1);
     }
 
-    void CheckRecreatable(const Wanted &wanted, const std::string &schema) {
-        std::string name = schema + "." + wanted.table.name;
-        if (request_.undo || schema != wanted.table.schema || backup_.manifest().clear.kind != "logical")
+    void FindLive(const Wanted &wanted, Target &target, std::set<RelationName> &dropped) {
+        std::string schema = request_.target_schema.empty() ? wanted.table.schema : request_.target_schema;
+        std::optional<LiveTable> live = LoadLiveTable(connection_, schema, wanted.table.name);
+        if (live) {
+            target.live = *live;
+            if (live->kind == 'p' && schema == wanted.table.schema && IsWholeDatabase())
+                RecreatePartitions(wanted, target);
+            return;
+        }
+        if (request_.undo || schema != wanted.table.schema || !IsWholeDatabase())
             throw Error(Code::kNotFound,
-                        fmt::format("table \"{}\" does not exist in database \"{}\"", name, request_.target_database),
+                        fmt::format("table \"{}.{}\" does not exist in database \"{}\"", schema, wanted.table.name,
+                                    request_.target_database),
                         {},
                         "Use mode side_by_side, which makes its own table; or a backup of the whole database, from "
                         "which a dropped table is made again.")
                 .WithSqlstate("42P01");
+        dropped.insert({wanted.table.schema, wanted.table.name});
+        dropped.insert(wanted.partitions.begin(), wanted.partitions.end());
+        target.created = true;
+        target.live.schema = wanted.table.schema;
+        target.live.name = wanted.table.name;
     }
 
+    void FindView(const Wanted &wanted, std::set<RelationName> &dropped) {
+        RelationName name{wanted.table.schema, wanted.table.name};
+        if (connection_
+                .Query(
+                    "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+                    "n.nspname = $1 AND c.relname = $2",
+                    {name.first, name.second})
+                .rows() > 0)
+            throw Error(
+                Code::kConflict,
+                fmt::format("\"{}.{}\" is a view and exists, so there is nothing to restore", name.first, name.second),
+                {}, "Restore the tables that it reads; then REFRESH MATERIALIZED VIEW, if it is one.");
+        if (SideBySide() || request_.undo || !request_.target_schema.empty())
+            throw Error(Code::kInvalidArgument, "a view can only be made again in its own place");
+        dropped.insert(name);
+        views_.emplace_back(name, wanted.view);
+    }
+
+    bool IsWholeDatabase() const { return backup_.manifest().clear.kind == "logical"; }
+
     // Dropped tables come back whole: definition first, rows, then keys, indexes, foreign keys, triggers and grants.
-    void Recreate(const std::set<std::pair<std::string, std::string>> &dropped) {
+    void Recreate(const std::set<RelationName> &dropped) {
         if (!in_transaction_) Begin();
-        recipe_ = FindRecipe(backup_, dropped);
-        std::vector<std::string> left;
-        RunEntries(connection_, recipe_.before, left);
+        Recipe recipe = FindRecipe(backup_, dropped);
+        recreation_->Run(recipe.before);
+        recipe_.Add(std::move(recipe));
         for (Target &target : targets_) {
             if (target.live.oid != 0) continue;
-            target.live = *LoadLiveTable(connection_, target.live.schema, target.live.name);
+            std::optional<LiveTable> live = LoadLiveTable(connection_, target.live.schema, target.live.name);
+            if (!live)
+                throw Error(Code::kCorrupt,
+                            fmt::format("the backup's schema does not make table \"{}\"", target.Name()));
+            target.live = *live;
             target.notes.push_back(
                 "the table was dropped: it is made again with its keys, indexes, triggers and grants");
+        }
+    }
+
+    // Partitions that are gone come back, unless newer ones have taken their place.
+    void RecreatePartitions(const Wanted &wanted, Target &target) {
+        std::set<RelationName> gone;
+        std::string names;
+        for (const RelationName &partition : wanted.partitions)
+            if (!LoadLiveTable(connection_, partition.first, partition.second)) {
+                gone.insert(partition);
+                names += (names.empty() ? "" : ", ") + partition.first + "." + partition.second;
+            }
+        if (gone.empty()) return;
+        CheckMayMakeFor(connection_, caller_, target.live.owner, names);
+        if (!in_transaction_) Begin();
+        Recipe recipe = FindRecipe(backup_, gone);
+        connection_.Execute("SAVEPOINT ark_partitions");
+        try {
+            recreation_->Run(recipe.before);
+        } catch (const Error &error) {
+            if (error.Sqlstate() != "42P17" && error.Sqlstate() != "23514") throw;
+            connection_.Execute("ROLLBACK TO SAVEPOINT ark_partitions");
+            target.notes.push_back(fmt::format("not made again, since others take their rows: {}", names));
+            return;
+        }
+        recipe_.Add(std::move(recipe));
+        target.live = *LoadLiveTable(connection_, target.live.schema, target.live.name);
+        target.notes.push_back(fmt::format("partitions that were dropped are made again: {}", names));
+    }
+
+    void CheckRights() {
+        for (const Target &target : targets_) {
+            if (target.created && SideBySide()) continue;    // checked when it was made
+            if (target.created)
+                CheckMayMakeFor(connection_, caller_, target.live.owner, target.Name());
+            else
+                CheckCallerRights(connection_, caller_, target.live,
+                                  NeededPrivileges(target, request_.mode, request_.undo));
         }
     }
 
@@ -136,17 +204,16 @@ private:
             for (const ForeignKey &key : std::vector<ForeignKey>(targets_[i].live.references)) {
                 if (std::ranges::any_of(targets_, [&](const Target &target) { return target.live.oid == key.to; }))
                     continue;
-                Result name = connection_.Query(
-                    "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-                    "c.relnamespace WHERE c.oid = $1::oid",
-                    {std::to_string(key.to)});
-                std::vector<Wanted> parent =
-                    FindWanted(backup_, {{"", {{name.String(0, 0), name.String(0, 1), ""}}}}, "");
                 Target target;
-                target.live = *LoadLiveTable(connection_, name.String(0, 0), name.String(0, 1));
-                target.sources = parent.front().sources;
                 target.referenced_only = true;
+                target.live = LoadLiveTable(connection_, key.to);
+                std::string schema = target.live.schema == request_.target_schema && !targets_[i].sources.empty()
+                                         ? targets_[i].sources.front().schema
+                                         : target.live.schema;
+                target.sources = FindWanted(backup_, {{"", {{schema, target.live.name, ""}}}}, "").front().sources;
                 target.notes.push_back("brought in for the rows that reference it: only missing rows are inserted");
+                CheckCallerRights(connection_, caller_, target.live,
+                                  NeededPrivileges(target, request_.mode, request_.undo));
                 targets_.push_back(std::move(target));
             }
     }
@@ -157,53 +224,38 @@ private:
         progress.total_items = targets_.size();
         for (const Target &target : targets_)
             for (const BackupTable &source : target.sources) progress.total_bytes += source.bytes;
-        for (Target &target : targets_) {
+        for (const Target &target : targets_) {
             ticker_.Check();
-            CreateStage(connection_, target);
             if (request_.undo)
                 LoadUndo(connection_, target, backup_);
             else
                 LoadStage(connection_, target, backup_, ticker_, log_, progress);
-            FilterStage(connection_, target, caller_);
+            FilterStage(connection_, target, caller_.oid);
             progress.done_items++;
         }
-        for (const Target &target : targets_)
-            if (target.referenced_only) KeepReferenced(target);
+        if (request_.with_referenced) KeepReferenced(connection_, targets_);
     }
 
-    // Of a table that was only brought in, the rows that staged rows really reference.
-    void KeepReferenced(const Target &parent) {
-        std::string needed;
-        for (const Target &child : targets_)
-            for (const ForeignKey &key : child.live.references) {
-                if (key.to != parent.live.oid || child.live.oid == parent.live.oid) continue;
-                std::string match;
-                for (std::size_t i = 0; i < key.from_columns.size(); i++)
-                    match += fmt::format("{}c.{} = x.{}", i ? " AND " : "", QuoteIdentifier(key.from_columns[i]),
-                                         QuoteIdentifier(key.to_columns[i]));
-                needed += fmt::format(" AND NOT EXISTS (SELECT FROM {} c WHERE {})", child.stage, match);
-            }
-        connection_.Query(fmt::format("DELETE FROM {} x WHERE true{}", parent.stage, needed));
-    }
-
-    void LockTargets() {
+    std::vector<const Target *> InLockOrder() const {
         std::vector<const Target *> ordered;
         for (const Target &target : targets_) ordered.push_back(&target);
         std::ranges::sort(ordered, {}, [](const Target *target) {
             return target->live.oid;
         });    // one order for all: no deadlock between restores
-        for (const Target *target : ordered) {
-            try {
-                connection_.Execute(fmt::format("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", target->live.Only()));
-            } catch (Error &error) {
-                if (error.Sqlstate() != "55P03") throw;
-                throw Error(Code::kConflict,
-                            fmt::format("could not lock \"{}\" for the restore within {}", target->Name(),
-                                        request_.lock_timeout),
-                            "Another session writes to it or holds a stronger lock. Nothing was changed.",
-                            "Try again, stop the writers, or give a longer lock_timeout. pg_locks shows who holds it.")
-                    .WithSqlstate("55P03");
-            }
+        return ordered;
+    }
+
+    void Lock(const Target &target) {
+        try {
+            connection_.Execute(fmt::format("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", target.live.Only()));
+        } catch (Error &error) {
+            if (error.Sqlstate() != "55P03") throw;
+            throw Error(
+                Code::kConflict,
+                fmt::format("could not lock \"{}\" for the restore within {}", target.Name(), request_.lock_timeout),
+                "Another session writes to it or holds a stronger lock. Nothing was changed.",
+                "Try again, stop the writers, or give a longer lock_timeout. pg_locks shows who holds it.")
+                .WithSqlstate("55P03");
         }
     }
 
@@ -223,37 +275,93 @@ private:
                      .current = {}});
         for (const Target &target : targets_) {
             ticker_.Check();
-            RestoreMode mode =
-                target.created || (request_.undo && target.live.key.empty()) ? RestoreMode::kInsertMissing : Mode();
-            DiffCounts counts =
-                ComputeDiff(connection_, target, mode,
-                            target.referenced_only ? std::vector<std::string>{} : request_.columns, caller_);
-            if (request_.undo) counts.to_delete += AddUndoDeletes(connection_, target);
-            steps_.push_back({&target, counts});
+            CreateDiff(connection_, target);
+            if (request_.undo)
+                ComputeUndo(connection_, target, caller_.oid);
+            else
+                ComputeDiff(connection_, target, target.created ? RestoreMode::kInsertMissing : Mode(),
+                            target.referenced_only ? std::vector<std::string>{} : request_.columns, caller_.oid);
         }
-        for (const MergeStep &step : steps_) result_.tables.push_back(PlanOf(step));
     }
 
-    TablePlan PlanOf(const MergeStep &step) {
+    // Foreign keys carry a delete on to the rows that reference what is deleted. With `cascade` those are part of the
+    // restore like any other: planned, kept for the undo, and followed further.
+    void FollowDeletes() {
+        std::deque<std::size_t> work;
+        for (std::size_t i = 0; i < targets_.size(); i++) work.push_back(i);
+        for (; !work.empty(); work.pop_front()) {
+            std::size_t at = work.front();
+            reach_.resize(std::max(reach_.size(), targets_.size()));
+            if (CountDiff(connection_, targets_[at]).to_delete == 0) continue;
+            for (const Reach &reach : FindReach(connection_, targets_[at], targets_)) {
+                reach_[at].push_back(reach);
+                bool changes = reach.key.on_delete == 'c' || reach.key.on_delete == 'n' || reach.key.on_delete == 'd';
+                if (!request_.cascade || !changes) continue;
+                std::size_t to = TargetOf(reach.key, at);
+                if (AddReach(connection_, targets_[at], reach.key, targets_[to]) > 0 && reach.key.on_delete == 'c')
+                    work.push_back(to);
+            }
+        }
+        reach_.resize(targets_.size());
+    }
+
+    std::size_t TargetOf(const ForeignKey &key, std::size_t deleted_from) {
+        for (std::size_t i = 0; i < targets_.size(); i++)
+            if (targets_[i].live.oid == key.from) return i;
+        Target target;
+        target.live = LoadLiveTable(connection_, key.from);
+        target.reached = true;
+        target.notes.push_back(fmt::format("reached by foreign key {} when rows of {} are deleted", key.name,
+                                           targets_[deleted_from].Name()));
+        NameTemporaries(target, static_cast<int>(targets_.size()) + 1);
+        if (!request_.dry_run) Lock(target);
+        CreateDiff(connection_, target);
+        targets_.push_back(std::move(target));
+        return targets_.size() - 1;
+    }
+
+    TablePlan PlanOf(const MergeStep &step, const std::vector<Reach> &reached) {
         const Target &target = *step.target;
         TablePlan plan;
         plan.table_name = target.Name();
         plan.to_insert = step.counts.to_insert;
-        plan.to_update = step.counts.to_update;
+        plan.to_update = step.counts.to_update + step.counts.by_foreign_key;
         plan.to_delete = step.counts.to_delete;
         plan.unchanged = step.counts.unchanged;
         plan.notes = target.notes;
-        FindConsequences(connection_, target, targets_, step.counts, plan);
+        FindConflicts(connection_, target, targets_, step.counts, plan);
+        for (const Reach &reach : reached) {
+            const char *what = reach.key.on_delete == 'c'   ? "deleted (ON DELETE CASCADE)"
+                               : reach.key.on_delete == 'n' ? "set to null (ON DELETE SET NULL)"
+                                                            : "set to their default (ON DELETE SET DEFAULT)";
+            if (reach.key.on_delete == 'a' || reach.key.on_delete == 'r') {
+                plan.conflicts += reach.rows;
+                plan.notes.push_back(
+                    fmt::format("{} rows of {} reference rows that would be deleted", reach.rows, reach.key.from_name));
+            } else {
+                plan.cascades.push_back(
+                    fmt::format("{} rows of {} would be {}", reach.rows, reach.key.from_name, what));
+            }
+        }
         for (const UserTrigger &trigger : target.live.triggers)
-            if (trigger.enabled != 'D' && trigger.enabled != 'R')
+            if (trigger.enabled != 'D' && trigger.enabled != 'R' && !trigger.clone)
                 plan.triggers.push_back(trigger.name + (request_.fire_triggers ? " (fires)" : " (skipped)"));
         plan.locks = target.created ? "none: the table is new"
                                     : "SHARE ROW EXCLUSIVE: reads go on, writes wait until the restore is done";
         bool may_see = connection_
                            .Query("SELECT pg_catalog.has_table_privilege($1::oid, $2::oid, 'SELECT')",
-                                  {std::to_string(caller_), std::to_string(target.live.oid)})
+                                  {std::to_string(caller_.oid), std::to_string(target.live.oid)})
                            .Bool(0, 0);
         if (may_see) plan.sample_keys = SampleKeys(connection_, target);
+        return plan;
+    }
+
+    static TablePlan PlanOfView(const RelationName &name, const std::string &kind) {
+        TablePlan plan;
+        plan.table_name = name.first + "." + name.second;
+        plan.notes.push_back(kind == "VIEW" ? "the view was dropped: it is made again"
+                                            : "the materialized view was dropped: it is made again and refreshed");
+        plan.locks = "none: the view is new";
         return plan;
     }
 
@@ -261,7 +369,7 @@ private:
         std::uint64_t inserted = 0, updated = 0, deleted = 0;
         for (const MergeStep &step : steps_) {
             inserted += step.counts.to_insert;
-            updated += step.counts.to_update;
+            updated += step.counts.to_update + step.counts.by_foreign_key;
             deleted += step.counts.to_delete;
         }
         return fmt::format("{} rows to insert, {} to update, {} to delete in {} {}", inserted, updated, deleted,
@@ -274,12 +382,14 @@ private:
             std::string notes;
             for (const std::string &note : plan.notes) notes += (notes.empty() ? "" : "; ") + note;
             for (const std::string &cascade : plan.cascades) notes += (notes.empty() ? "" : "; ") + cascade;
-            if (ReachesOthers(plan) && !request_.cascade)
+            if (!plan.cascades.empty() && !request_.cascade)
                 throw Error(
                     Code::kConflict,
                     fmt::format("restoring \"{}\" would change rows of tables that were not named; nothing was changed",
                                 plan.table_name),
-                    notes, "Name those tables too, or give cascade => true.");
+                    notes,
+                    request_.undo ? "They came after the restore. Delete them first, or move their references."
+                                  : "Name those tables too, or give cascade => true.");
             if (plan.conflicts > 0)
                 throw Error(Code::kConflict,
                             fmt::format("{} rows of \"{}\" cannot be restored; nothing was changed", plan.conflicts,
@@ -313,11 +423,9 @@ private:
     void Write() {
         std::vector<MergeStep> live;    // those whose change an undo would have to take back
         for (const MergeStep &step : steps_)
-            if (!step.target->created && step.counts.to_insert + step.counts.to_update + step.counts.to_delete > 0)
-                live.push_back(step);
-        if (!live.empty() && request_.safety) {
+            if (!step.target->created && step.counts.any()) live.push_back(step);
+        if (!live.empty() && request_.safety)
             result_.safety_backup = WriteSafetyCopy(connection_, live, request_, context_);
-        }
         std::string summary = Summary();
         try {
             log_.Report({.phase = "merge",
@@ -328,12 +436,12 @@ private:
                          .total_items = steps_.size(),
                          .current = {}});
             Merge(connection_, *run_as_, steps_, request_);
-            std::vector<std::string> left;
-            RunEntries(connection_, recipe_.after, left);
-            RunEntries(connection_, recipe_.last, left);
-            for (const std::string &entry : left) result_.warnings.push_back(fmt::format("left as it is: {}", entry));
-            for (std::size_t i = 0; i < targets_.size(); i++)
-                for (const std::string &note : AdvanceSequences(connection_, *LiveAgain(targets_[i])))
+            recreation_->Run(recipe_.after);
+            recreation_->Run(recipe_.last);
+            CheckViews();
+            for (std::size_t i = 0; i < targets_.size(); i++)    // a table that was made again has its sequences now
+                for (const std::string &note :
+                     AdvanceSequences(connection_, LoadLiveTable(connection_, targets_[i].live.oid)))
                     result_.tables[i].notes.push_back(note);
             ticker_.Check();    // the last moment at which nothing was changed
         } catch (const Error &) {
@@ -342,7 +450,8 @@ private:
         }
         connection_.Execute("COMMIT");
         result_.committed = true;
-        for (const Target &target : targets_) connection_.Execute(fmt::format("ANALYZE {}", target.live.Qualified()));
+        for (const std::string &entry : recreation_->left()) result_.warnings.push_back(entry);
+        Analyze();
         result_.message = summary + "; done";
         if (result_.safety_backup)
             result_.message += request_.restore_id > 0
@@ -355,12 +464,30 @@ private:
             result_.message += ". There is no safety copy, so it cannot be undone";
     }
 
-    // After a table was made again its serial sequences are known only now.
-    const Target *LiveAgain(Target &target) {
-        if (target.created)
-            if (std::optional<LiveTable> live = LoadLiveTable(connection_, target.live.schema, target.live.name))
-                target.live = *live;
-        return &target;
+    // Whoever may not make something for its owner may not have it made. The transaction is not committed yet.
+    void CheckViews() {
+        for (const auto &[name, kind] : views_) {
+            Result owner = connection_.Query(
+                "SELECT c.relowner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE n.nspname = $1 AND c.relname = $2",
+                {name.first, name.second});
+            if (owner.rows() == 0)
+                throw Error(
+                    Code::kConflict, fmt::format("view \"{}.{}\" cannot be made again", name.first, name.second),
+                    recreation_->left().empty() ? "" : recreation_->left().front(), "Restore what it reads first.");
+            CheckMayMakeFor(connection_, caller_, owner.Unsigned(0, 0), name.first + "." + name.second);
+        }
+    }
+
+    // The restore is committed: what goes wrong here is no failure of it.
+    void Analyze() {
+        try {
+            connection_.Execute("SET lock_timeout = '2s'");
+            for (const Target &target : targets_)
+                connection_.Execute(fmt::format("ANALYZE {}", target.live.Qualified()));
+        } catch (const Error &error) {
+            result_.warnings.push_back("the restore is done, but not every table was analyzed: " + error.message);
+        }
     }
 
     // The restore failed before its commit was tried: what was kept equals what is live.
@@ -378,10 +505,13 @@ private:
     Log &log_;
     Connection connection_;
     std::optional<RunAs> run_as_;
-    std::uint64_t caller_ = 0;
+    std::optional<Recreation> recreation_;
+    Caller caller_;
     std::vector<Target> targets_;
+    std::vector<std::vector<Reach>> reach_;    // of each target's deletes
+    std::vector<std::pair<RelationName, std::string>> views_;
     std::vector<MergeStep> steps_;
-    TableRecipe recipe_;
+    Recipe recipe_;
     RestoreResult result_;
     bool in_transaction_ = false;
 };

@@ -8,12 +8,19 @@ namespace ark {
 namespace {
 
 std::uint64_t Count(Connection &connection, std::uint64_t role, const std::string &query) {
-    return connection.Query("SELECT * FROM " + RunAs::Select(role, query, "n bigint")).Unsigned(0, 0);
+    return connection.Query("SELECT * FROM " + RunAs::SelectAsOwner(role, query, "n bigint")).Unsigned(0, 0);
 }
 
-std::uint64_t OwnerOf(Connection &connection, std::uint64_t table) {
-    return connection.Query("SELECT relowner FROM pg_catalog.pg_class WHERE oid = $1::oid", {std::to_string(table)})
-        .Unsigned(0, 0);
+struct Role {
+    std::uint64_t oid = 0;
+    std::string name;
+};
+
+Role OwnerOf(Connection &connection, std::uint64_t table) {
+    Result owner = connection.Query(
+        "SELECT relowner, pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = $1::oid",
+        {std::to_string(table)});
+    return {owner.Unsigned(0, 0), owner.String(0, 1)};
 }
 
 const Target *Find(const std::vector<Target> &all, std::uint64_t oid) {
@@ -25,13 +32,26 @@ bool Has(const Target &target, const std::string &column) {
     return std::ranges::find(target.columns, column) != target.columns.end();
 }
 
+// Keys in a temporary table that one role may read, gone with this object.
+class KeyTable {
+public:
+    KeyTable(Connection &connection, const std::string &query, const std::string &reader) : connection_(connection) {
+        connection_.Execute(fmt::format("CREATE TEMP TABLE ark_keys AS {}", query));
+        connection_.Execute(fmt::format("GRANT SELECT ON pg_temp.ark_keys TO {}", QuoteIdentifier(reader)));
+    }
+    void Drop() { connection_.Execute("DROP TABLE pg_temp.ark_keys"); }
+
+private:
+    Connection &connection_;
+};
+
 void TakenValues(Connection &connection, const Target &target, TablePlan &plan) {
     for (const std::vector<KeyColumn> &key : target.live.other_keys) {
         if (!std::ranges::all_of(key, [&](const KeyColumn &column) { return Has(target, column.name); })) continue;
         std::string match, names;
         for (const KeyColumn &column : key) {
             match += fmt::format("{}l.{} {} {}", match.empty() ? "" : " AND ", QuoteIdentifier(column.name),
-                                 column.equals, Staged(target, column.name));
+                                 column.equals, Staged(column.name));
             names += (names.empty() ? "" : ", ") + column.name;
         }
         std::uint64_t taken =
@@ -48,32 +68,45 @@ void TakenValues(Connection &connection, const Target &target, TablePlan &plan) 
     }
 }
 
+// "left.a op right.b AND …" for a foreign key, whose operators have the referenced column on their left.
+std::string References(const ForeignKey &key, std::string_view to, std::string_view from) {
+    std::string match;
+    for (std::size_t i = 0; i < key.from_columns.size(); i++)
+        match += fmt::format("{}{}.{} {} {}.{}", i ? " AND " : "", to, QuoteIdentifier(key.to_columns[i]),
+                             key.equals[i], from, QuoteIdentifier(key.from_columns[i]));
+    return match;
+}
+
 void MissingParents(Connection &connection, const Target &target, const std::vector<Target> &all, TablePlan &plan) {
     for (const ForeignKey &key : target.live.references) {
         if (!std::ranges::all_of(key.from_columns, [&](const std::string &column) { return Has(target, column); }))
             continue;
         const Target *parent = Find(all, key.to);
         if (parent && parent->created) continue;    // checked when its constraints come back
-        std::string live, staged, not_null;
-        for (std::size_t i = 0; i < key.from_columns.size(); i++) {
-            std::string mine = Staged(target, key.from_columns[i]), to = QuoteIdentifier(key.to_columns[i]);
-            live += fmt::format("{}p.{} {} {}", i ? " AND " : "", to, key.equals[i], mine);
-            staged += fmt::format("{}ps.{} = {}", i ? " AND " : "", to, "s." + QuoteIdentifier(key.from_columns[i]));
-            not_null += fmt::format(" AND s.{} IS NOT NULL", QuoteIdentifier(key.from_columns[i]));
-        }
-        std::string gone, coming;
-        if (parent) {
+        std::string not_null, gone, coming;
+        for (const std::string &column : key.from_columns)
+            not_null += fmt::format(" AND {} IS NOT NULL", Staged(column));
+        if (parent)
             gone = fmt::format(
                 " AND NOT EXISTS (SELECT FROM {} pd WHERE pd.op = 'd' AND pd.live_row = p.ctid AND pd.live_table = "
                 "p.tableoid)",
                 parent->diff);
-            coming = fmt::format(" AND NOT EXISTS (SELECT FROM {} ps WHERE {})", parent->stage, staged);
-        }
+        if (parent && !parent->reached)
+            coming = fmt::format(
+                " AND NOT EXISTS (SELECT FROM {} ps JOIN {} pi ON pi.ark_row = ps.ark_row WHERE pi.op "
+                "IN ('i', 'u') AND {})",
+                parent->stage, parent->diff, References(key, "ps", "k"));
+        Role owner = OwnerOf(connection, key.to);
+        KeyTable keys(connection,
+                      fmt::format("SELECT {} FROM {} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op IN ('i', 'u'){}",
+                                  ColumnList(key.from_columns, "s."), target.diff, target.stage, not_null),
+                      owner.name);
         std::uint64_t orphans =
-            Count(connection, OwnerOf(connection, key.to),
-                  fmt::format("SELECT count(*) FROM {} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op IN ('i', 'u'){} "
-                              "AND NOT EXISTS (SELECT FROM {} p WHERE {}{}){}",
-                              target.diff, target.stage, not_null, key.to_name, live, gone, coming));
+            Count(connection, owner.oid,
+                  fmt::format("SELECT count(*) FROM pg_temp.ark_keys k WHERE NOT EXISTS (SELECT FROM {} p WHERE "
+                              "{}{}){}",
+                              key.to_only, References(key, "p", "k"), gone, coming));
+        keys.Drop();
         if (orphans == 0) continue;
         plan.conflicts += orphans;
         plan.notes.push_back(fmt::format(
@@ -82,53 +115,55 @@ void MissingParents(Connection &connection, const Target &target, const std::vec
     }
 }
 
-void ReachedByDeletes(Connection &connection, const Target &target, const std::vector<Target> &all, TablePlan &plan) {
-    for (const ForeignKey &key : target.live.referenced_by) {
-        if (key.from == target.live.oid || Find(all, key.from)) continue;
-        std::string match;
-        for (std::size_t i = 0; i < key.from_columns.size(); i++)
-            match += fmt::format("{}l.{} {} c.{}", i ? " AND " : "", QuoteIdentifier(key.to_columns[i]), key.equals[i],
-                                 QuoteIdentifier(key.from_columns[i]));
-        // The referencing table's owner may not read this one, and the reverse: the superuser compares plain keys here, no user code runs.
-        std::uint64_t reached = connection
-                                    .Query(fmt::format("SELECT count(*) FROM {} c JOIN {} l ON {} JOIN {} d ON d.op = "
-                                                       "'d' AND d.live_row = l.ctid AND d.live_table = l.tableoid",
-                                                       key.from_name, target.live.Only(), match, target.diff))
-                                    .Unsigned(0, 0);
-        if (reached == 0) continue;
-        switch (key.on_delete) {
-        case 'c':
-            plan.cascades.push_back(
-                fmt::format("{} rows of {} would be deleted (ON DELETE CASCADE)", reached, key.from_name));
-            break;
-        case 'n':
-            plan.cascades.push_back(
-                fmt::format("{} rows of {} would be set to null (ON DELETE SET NULL)", reached, key.from_name));
-            break;
-        case 'd':
-            plan.cascades.push_back(fmt::format("{} rows of {} would be set to their default (ON DELETE SET DEFAULT)",
-                                                reached, key.from_name));
-            break;
-        default:
-            plan.conflicts += reached;
-            plan.notes.push_back(
-                fmt::format("{} rows of {} reference rows that would be deleted", reached, key.from_name));
-        }
-    }
+KeyTable DeletedKeys(Connection &connection, const Target &target, const ForeignKey &key, const std::string &reader) {
+    std::string query = fmt::format(
+        "SELECT {} FROM {} d JOIN {} l ON l.tableoid = d.live_table AND l.ctid = d.live_row WHERE d.op = "
+        "'d'",
+        ColumnList(key.to_columns, "l."), target.diff, target.live.Only());
+    return {
+        connection,
+        "SELECT * FROM " + RunAs::SelectAsOwner(target.live.owner, query, TypedColumns(target.live, key.to_columns)),
+        reader};
+}
+
+// Rows of the referencing table that reference deleted rows, and that its own diff does not take care of.
+std::string Reached(const ForeignKey &key, const Target *from, std::string_view what) {
+    std::string known = from ? fmt::format(
+                                   " AND NOT EXISTS (SELECT FROM {} x WHERE x.live_row = c.ctid AND x.live_table "
+                                   "= c.tableoid)",
+                                   from->diff)
+                             : "";
+    return fmt::format("SELECT {} FROM {} c WHERE EXISTS (SELECT FROM pg_temp.ark_keys k WHERE {}){}", what,
+                       key.from_only, References(key, "k", "c"), known);
 }
 
 }    // namespace
 
-void FindConsequences(Connection &connection, const Target &target, const std::vector<Target> &all,
-                      const DiffCounts &counts, TablePlan &plan) {
-    if (target.created) return;    // its constraints are made after its rows, and checked then
-    if (counts.to_insert + counts.to_update > 0) {
-        TakenValues(connection, target, plan);
-        MissingParents(connection, target, all, plan);
-    }
-    if (counts.to_delete > 0) ReachedByDeletes(connection, target, all, plan);
+void FindConflicts(Connection &connection, const Target &target, const std::vector<Target> &all,
+                   const DiffCounts &counts, TablePlan &plan) {
+    if (target.created || target.reached || counts.to_insert + counts.to_update == 0) return;
+    TakenValues(connection, target, plan);
+    MissingParents(connection, target, all, plan);
 }
 
-bool ReachesOthers(const TablePlan &plan) { return !plan.cascades.empty(); }
+std::vector<Reach> FindReach(Connection &connection, const Target &target, const std::vector<Target> &all) {
+    std::vector<Reach> found;
+    for (const ForeignKey &key : target.live.referenced_by) {
+        Role owner = OwnerOf(connection, key.from);
+        KeyTable keys = DeletedKeys(connection, target, key, owner.name);
+        std::uint64_t rows = Count(connection, owner.oid, Reached(key, Find(all, key.from), "count(*)"));
+        keys.Drop();
+        if (rows > 0) found.push_back({key, rows});
+    }
+    return found;
+}
+
+std::uint64_t AddReach(Connection &connection, const Target &deleted_from, const ForeignKey &key, const Target &to) {
+    KeyTable keys = DeletedKeys(connection, deleted_from, key, to.live.owner_name);
+    std::string what = fmt::format("'{}'::text, NULL::bigint, c.tableoid, c.ctid", key.on_delete == 'c' ? 'd' : 'f');
+    std::uint64_t added = AddToDiff(connection, to, Reached(key, &to, what));
+    keys.Drop();
+    return added;
+}
 
 }    // namespace ark

@@ -1,5 +1,7 @@
 #include "logical/restore/live_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -34,26 +36,47 @@ SELECT i.indexrelid, i.indisprimary, bool_and(a.attnotnull) OVER (PARTITION BY i
  WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
  ORDER BY i.indisprimary DESC, 3 DESC, i.indexrelid, k.place)";
 
+// A partition has the keys of its partitioned table too; that table itself, when referenced, is not repeated by its partitions.
 constexpr const char *kForeignKeys = R"(
 SELECT c.oid, c.conname, c.conrelid, c.confrelid,
        pg_catalog.format('%I.%I', fn.nspname, f.relname), pg_catalog.format('%I.%I', tn.nspname, t.relname), c.confdeltype,
-       fa.attname, ta.attname, pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+       fa.attname, ta.attname, pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname),
+       CASE WHEN f.relkind = 'p' THEN '' ELSE 'ONLY ' END, CASE WHEN t.relkind = 'p' THEN '' ELSE 'ONLY ' END
   FROM pg_catalog.pg_constraint c
+  LEFT JOIN pg_catalog.pg_constraint parent ON parent.oid = c.conparentid
   JOIN pg_catalog.pg_class f ON f.oid = c.conrelid JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
   JOIN pg_catalog.pg_class t ON t.oid = c.confrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
   CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey), pg_catalog.unnest(c.conpfeqop)) WITH ORDINALITY AS k(from_num, to_num, op, place)
   JOIN pg_catalog.pg_attribute fa ON fa.attrelid = c.conrelid AND fa.attnum = k.from_num
   JOIN pg_catalog.pg_attribute ta ON ta.attrelid = c.confrelid AND ta.attnum = k.to_num
   JOIN pg_catalog.pg_operator o ON o.oid = k.op JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
- WHERE c.contype = 'f' AND c.conparentid = 0 AND (c.conrelid = $1::oid OR c.confrelid = $1::oid)
+ WHERE c.contype = 'f' AND (c.conrelid = $1::oid AND (parent.oid IS NULL OR parent.confrelid = c.confrelid)
+                            OR c.confrelid = $1::oid AND (parent.oid IS NULL OR parent.conrelid = c.conrelid))
  ORDER BY c.conname, c.oid, k.place)";
 
 constexpr const char *kSequences = R"(
-SELECT s.oid, pg_catalog.format('%I.%I', n.nspname, s.relname), a.attname
-  FROM pg_catalog.pg_depend d
-  JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
- WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1::oid AND d.deptype IN ('a', 'i'))";
+WITH used(sequence, attnum) AS (
+    SELECT d.objid, d.refobjsubid FROM pg_catalog.pg_depend d
+     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       AND d.refobjid = $1::oid AND d.deptype IN ('a', 'i')
+  UNION
+    SELECT d.refobjid, f.adnum FROM pg_catalog.pg_attrdef f
+      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
+       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+     WHERE f.adrelid = $1::oid AND a.atttypid IN ('int2'::pg_catalog.regtype, 'int4'::pg_catalog.regtype, 'int8'::pg_catalog.regtype))
+SELECT s.oid, pg_catalog.format('%I.%I', n.nspname, s.relname), a.attname, q.seqincrement > 0
+  FROM used u
+  JOIN pg_catalog.pg_class s ON s.oid = u.sequence AND s.relkind = 'S' JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+  JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::oid AND a.attnum = u.attnum ORDER BY 2, 3)";
+
+constexpr const char *kTriggers = R"(
+SELECT t.tgname, t.tgenabled, pg_catalog.format('%I.%I', n.nspname, c.relname), t.tgparentid <> 0
+  FROM (SELECT $1::oid UNION SELECT relid FROM pg_catalog.pg_partition_tree($1::oid)) AS tree(relid)
+  JOIN pg_catalog.pg_trigger t ON t.tgrelid = tree.relid JOIN pg_catalog.pg_class c ON c.oid = tree.relid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE NOT t.tgisinternal ORDER BY tree.relid <> $1::oid, 3, 1)";
 
 void LoadKeys(Connection &connection, LiveTable &table, const std::string &oid) {
     Result rows = connection.Query(kKeys, {oid});
@@ -87,6 +110,8 @@ void LoadForeignKeys(Connection &connection, LiveTable &table, const std::string
         key.to = rows.Unsigned(r, 3);
         key.from_name = rows.String(r, 4);
         key.to_name = rows.String(r, 5);
+        key.from_only = rows.String(r, 10) + key.from_name;
+        key.to_only = rows.String(r, 11) + key.to_name;
         key.on_delete = rows.Text(r, 6).front();
         key.from_columns.push_back(rows.String(r, 7));
         key.to_columns.push_back(rows.String(r, 8));
@@ -107,7 +132,7 @@ const LiveColumn *LiveTable::Column(std::string_view column) const {
 
 std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view schema, std::string_view name) {
     Result rows = connection.Query(
-        "SELECT c.oid, c.relowner, c.relkind, c.relrowsecurity AND c.relforcerowsecurity "
+        "SELECT c.oid, c.relowner, c.relkind, c.relrowsecurity, pg_catalog.pg_get_userbyid(c.relowner) "
         "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
         "c.relname = $2",
         {std::string(schema), std::string(name)});
@@ -118,7 +143,8 @@ std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view 
     table.oid = rows.Unsigned(0, 0);
     table.owner = rows.Unsigned(0, 1);
     table.kind = rows.Text(0, 2).front();
-    table.forces_row_security = rows.Bool(0, 3);
+    table.row_security = rows.Bool(0, 3);
+    table.owner_name = rows.String(0, 4);
     if (table.kind != 'r' && table.kind != 'p')
         throw Error(Code::kConflict,
                     "\"" + table.schema + "." + table.name + "\" is not a table in the target database", {},
@@ -130,16 +156,27 @@ std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view 
                                  columns.Bool(r, 3), columns.Bool(r, 4), columns.Bool(r, 5)});
     LoadKeys(connection, table, oid);
     LoadForeignKeys(connection, table, oid);
-    Result triggers = connection.Query(
-        "SELECT tgname, tgenabled FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal ORDER BY "
-        "tgname",
-        {oid});
+    Result triggers = connection.Query(kTriggers, {oid});
     for (int r = 0; r < triggers.rows(); r++)
-        table.triggers.push_back({triggers.String(r, 0), triggers.Text(r, 1).front()});
+        table.triggers.push_back(
+            {triggers.String(r, 0), triggers.Text(r, 1).front(), triggers.String(r, 2), triggers.Bool(r, 3)});
     Result sequences = connection.Query(kSequences, {oid});
     for (int r = 0; r < sequences.rows(); r++)
-        table.sequences.push_back({sequences.Unsigned(r, 0), sequences.String(r, 1), sequences.String(r, 2)});
+        table.sequences.push_back(
+            {sequences.Unsigned(r, 0), sequences.String(r, 1), sequences.String(r, 2), sequences.Bool(r, 3)});
     return table;
+}
+
+LiveTable LoadLiveTable(Connection &connection, std::uint64_t oid) {
+    Result name = connection.Query(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace "
+        "WHERE c.oid = $1::oid",
+        {std::to_string(oid)});
+    std::optional<LiveTable> table;
+    if (name.rows() > 0) table = LoadLiveTable(connection, name.String(0, 0), name.String(0, 1));
+    if (!table || table->oid != oid) throw Error(Code::kNotFound, fmt::format("the table with OID {} is gone", oid));
+    return *table;
 }
 
 }    // namespace ark

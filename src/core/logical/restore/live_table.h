@@ -28,6 +28,7 @@ struct ForeignKey {
     std::string name;
     std::uint64_t from = 0, to = 0;    // oids: the referencing and the referenced table
     std::string from_name, to_name;    // qualified
+    std::string from_only, to_only;    // the same, without tables that inherit from them
     std::vector<std::string> from_columns, to_columns;
     std::vector<std::string> equals;
     char on_delete = 'a';    // pg_constraint.confdeltype
@@ -36,26 +37,30 @@ struct ForeignKey {
 struct UserTrigger {
     std::string name;
     char enabled = 'O';
+    std::string table;     // the table's own, qualified, or a partition's
+    bool clone = false;    // of the same trigger of the partitioned table
 };
 
 struct OwnedSequence {
     std::uint64_t oid = 0;
     std::string name, column;    // qualified name
+    bool ascending = true;
 };
 
 struct LiveTable {
     std::uint64_t oid = 0;
     std::string schema, name;
     std::uint64_t owner = 0;
+    std::string owner_name;
     char kind = 'r';    // r, or p: rows are routed to partitions
-    bool forces_row_security = false;
+    bool row_security = false;
     std::vector<LiveColumn> columns;
     std::vector<KeyColumn> key;                        // primary key, else a unique key without nulls
     std::vector<std::vector<KeyColumn>> other_keys;    // further unique keys (no expressions, not partial)
     std::vector<ForeignKey> references;                // it points to
     std::vector<ForeignKey> referenced_by;             // that point to it
-    std::vector<UserTrigger> triggers;
-    std::vector<OwnedSequence> sequences;
+    std::vector<UserTrigger> triggers;                 // its own and those of its partitions
+    std::vector<OwnedSequence> sequences;              // that its columns own, or take their defaults from
 
     std::string Qualified() const { return QualifiedName(schema, name); }
     std::string Only() const {
@@ -65,5 +70,6 @@ struct LiveTable {
 };
 
 std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view schema, std::string_view name);
+LiveTable LoadLiveTable(Connection &connection, std::uint64_t oid);    // throws kNotFound
 
 }    // namespace ark

@@ -15,7 +15,8 @@ RunAs::RunAs(Connection &connection) : connection_(connection) {
             "CREATE OR REPLACE FUNCTION pg_temp.ark_run_as(oid, text, boolean) RETURNS bigint LANGUAGE c STRICT AS "
             "'$libdir/pg_ark', 'ark_run_as'");
         connection.Execute(
-            "CREATE OR REPLACE FUNCTION pg_temp.ark_select_as(oid, text) RETURNS SETOF record LANGUAGE c STRICT AS "
+            "CREATE OR REPLACE FUNCTION pg_temp.ark_select_as(oid, text, boolean) RETURNS SETOF record LANGUAGE c "
+            "STRICT AS "
             "'$libdir/pg_ark', 'ark_select_as'");
     } catch (Error &error) {
         if (error.code == Code::kCancelled) throw;
@@ -30,8 +31,12 @@ std::uint64_t RunAs::Execute(std::uint64_t role, std::string_view sql) {
     return result.Unsigned(0, 0);
 }
 
-std::string RunAs::Select(std::uint64_t role, std::string_view sql, std::string_view columns) {
-    return fmt::format("pg_temp.ark_select_as({}::oid, {}) AS t({})", role, QuoteLiteral(sql), columns);
+std::string RunAs::SelectAsOwner(std::uint64_t owner, std::string_view sql, std::string_view columns) {
+    return fmt::format("pg_temp.ark_select_as({}::oid, {}, true) AS t({})", owner, QuoteLiteral(sql), columns);
+}
+
+std::string RunAs::SelectAsCaller(std::uint64_t caller, std::string_view sql, std::string_view columns) {
+    return fmt::format("pg_temp.ark_select_as({}::oid, {}, false) AS t({})", caller, QuoteLiteral(sql), columns);
 }
 
 }    // namespace ark

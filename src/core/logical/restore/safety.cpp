@@ -26,16 +26,15 @@ std::vector<std::string> StoredColumns(const LiveTable &live) {
     return out;
 }
 
+// What an inserted row is found by again: the live key if the backup has it, else all that was inserted.
 std::vector<std::string> KeyNames(const Target &target) {
     std::vector<std::string> out;
-    for (const KeyColumn &column : target.live.key) out.push_back(column.name);
+    for (const KeyColumn &column : target.live.key) {
+        if (!target.reached && std::ranges::find(target.columns, column.name) == target.columns.end())
+            return target.columns;
+        out.push_back(column.name);
+    }
     return out.empty() ? target.columns : out;
-}
-
-std::string List(const std::string &prefix, const std::vector<std::string> &columns) {
-    std::string out;
-    for (const std::string &column : columns) out += (out.empty() ? "" : ", ") + prefix + QuoteIdentifier(column);
-    return out;
 }
 
 // The live table as a backup describes one; what the copy holds stands under change/, so it has no rows of its own.
@@ -54,9 +53,18 @@ BackupTable Described(const Target &target) {
                                  .identity = column.identity_always ? "a" : "",
                                  .plain = column.plain});
     table.copy = StoredColumns(target.live);
-    for (const KeyColumn &column : target.live.key) table.key.push_back(column.name);
+    table.key = KeyNames(target);
     table.rows_digest = std::string(32, '0');
     return table;
+}
+
+std::string LiveRows(const Target &target, std::string_view which) {
+    std::vector<std::string> columns = StoredColumns(target.live);
+    if (columns.empty()) return fmt::format("SELECT FROM {} d WHERE {}", target.diff, which);
+    std::string query =
+        fmt::format("SELECT {} FROM {} d JOIN {} l ON l.tableoid = d.live_table AND l.ctid = d.live_row WHERE {}",
+                    ColumnList(columns, "l."), target.diff, target.live.Only(), which);
+    return "SELECT * FROM " + RunAs::SelectAsOwner(target.live.owner, query, TypedColumns(target.live, columns));
 }
 
 class SafetyWriter {
@@ -71,15 +79,13 @@ public:
           tree_(*nodes_, key_) {}
 
     void Table(const Target &target) {
-        std::string live = List("l.", StoredColumns(target.live)), staged = List("s.", KeyNames(target));
-        std::string join = fmt::format(
-            "FROM {} d JOIN {} l ON l.tableoid = d.live_table AND l.ctid = d.live_row WHERE d.op = ", target.diff,
-            target.live.Only());
-        Rows(Path(target, fmt::format("change/deleted/{}", kOnlyChunk)), fmt::format("SELECT {} {} 'd'", live, join));
-        Rows(Path(target, fmt::format("change/inserted/{}", kOnlyChunk)),
-             fmt::format("SELECT {} FROM {} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op = 'i'", staged, target.diff,
-                         target.stage));
-        Rows(Path(target, fmt::format("change/updated/{}", kOnlyChunk)), fmt::format("SELECT {} {} 'u'", live, join));
+        std::string inserted = fmt::format("SELECT FROM {} WHERE false", target.diff);
+        if (!target.reached)
+            inserted = fmt::format("SELECT {} FROM {} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op = 'i'",
+                                   ColumnList(KeyNames(target), "s."), target.diff, target.stage);
+        Rows(Path(target, fmt::format("change/deleted/{}", kOnlyChunk)), LiveRows(target, "d.op = 'd'"));
+        Rows(Path(target, fmt::format("change/inserted/{}", kOnlyChunk)), inserted);
+        Rows(Path(target, fmt::format("change/updated/{}", kOnlyChunk)), LiveRows(target, "d.op IN ('u', 'f')"));
         BackupTable table = Described(target);
         tree_.Add(ColumnsEntry(table));
         tree_.Add(TotalsEntry(table));
@@ -197,54 +203,44 @@ BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &s
 
 void LoadUndo(Connection &connection, const Target &target, BackupReader &backup) {
     auto load = [&](const std::string &table, const std::vector<std::string> &columns, std::string_view op) {
-        Connection::CopyIn copy =
-            connection.BeginCopyIn(fmt::format("COPY {} ({}) FROM STDIN", table, List("", columns)));
-        try {
-            backup.Content(Path(target, fmt::format("change/{}/{}", op, kOnlyChunk)),
-                           [&](ByteView rows) { copy.Write(rows); });
-        } catch (const Error &error) {
-            copy.Fail(error.message);
-            throw;
-        }
-        copy.Finish();
+        CopyInto(connection, table, columns, [&](const std::function<void(ByteView)> &write) {
+            backup.Content(Path(target, fmt::format("change/{}/{}", op, kOnlyChunk)), write);
+        });
     };
     const BackupTable &source = target.sources.front();
-    load(target.stage, source.copy, "deleted");
-    load(target.stage, source.copy, "updated");
-    std::vector<std::string> keys = source.key.empty() ? target.columns : source.key;
-    std::string columns;
-    for (const std::string &key : keys) {
-        const LiveColumn *live = target.live.Column(key);
-        columns += fmt::format("{}{} {}", columns.empty() ? "" : ", ", QuoteIdentifier(key),
-                               live && live->plain ? live->type : "text");
-    }
-    connection.Execute(fmt::format("CREATE TEMP TABLE {} ({})", GoneTable(target).substr(8), columns));
-    connection.Execute(fmt::format("GRANT SELECT ON {} TO PUBLIC", GoneTable(target)));
-    load(GoneTable(target), keys, "inserted");
+    FillTemporary(connection, target, target.stage, source.copy, [&](const std::string &table) {
+        load(table, source.copy, "deleted");
+        load(table, source.copy, "updated");
+    });
+    FillTemporary(connection, target, GoneTable(target), source.key,
+                  [&](const std::string &table) { load(table, source.key, "inserted"); });
 }
 
-std::uint64_t AddUndoDeletes(Connection &connection, const Target &target) {
-    std::string match;
-    if (!target.live.key.empty()) {
-        for (const KeyColumn &column : target.live.key)
-            match += fmt::format("{}l.{} {} {}", match.empty() ? "" : " AND ", QuoteIdentifier(column.name),
-                                 column.equals, Staged(target, column.name));
-    } else {
-        std::string live, staged;
-        for (const std::string &column : target.columns) {
-            live += (live.empty() ? "" : ", ") + ("l." + QuoteIdentifier(column));
-            staged += (staged.empty() ? "" : ", ") + Staged(target, column);
-        }
-        match = fmt::format("ROW({})::record OPERATOR(pg_catalog.*=) ROW({})::record", live, staged);
+void ComputeUndo(Connection &connection, const Target &target, std::uint64_t caller) {
+    const std::vector<std::string> &key = target.sources.front().key;
+    if (target.live.key.empty())    // an old row comes back though equal ones are there
+        connection.Execute(fmt::format("INSERT INTO {} SELECT 'i', ark_row FROM {}", target.diff, target.stage));
+    else
+        ComputeDiff(connection, target, RestoreMode::kUpsert, {}, caller);
+    bool by_key = std::ranges::equal(target.live.key, key, {}, &KeyColumn::name);
+    if (by_key && !key.empty()) {
+        AddToDiff(connection, target,
+                  fmt::format("SELECT 'd'::text, NULL::bigint, l.tableoid, l.ctid FROM {} l JOIN {} s ON {}",
+                              target.live.Only(), GoneTable(target), KeyMatch(target)));
+        return;
     }
-    std::string query =
-        fmt::format("SELECT DISTINCT 'd'::text, NULL::bigint, l.tableoid, l.ctid FROM {} l JOIN {} s ON {}",
-                    target.live.Only(), GoneTable(target), match);
-    return connection
-        .Query(fmt::format(
-            "INSERT INTO {} SELECT * FROM {}", target.diff,
-            RunAs::Select(target.live.owner, query, "op text, ark_row bigint, live_table oid, live_row tid")))
-        .affected();
+    std::string missing;
+    for (const std::string &column : key)
+        if (!target.live.Column(column)) missing += (missing.empty() ? "" : ", ") + column;
+    if (!missing.empty())
+        throw Error(Code::kConflict,
+                    fmt::format("the rows that the restore inserted into \"{}\" cannot be found", target.Name()),
+                    fmt::format("The table no longer has these columns: {}.", missing));
+    AddToDiff(connection, target,
+              fmt::format("SELECT 'd'::text, NULL::bigint, l.tableoid, l.ctid FROM ({}) l JOIN ({}) s ON s.i = l.i AND "
+                          "s.n = l.n",
+                          NumberedCopies("tableoid, ctid", key, target.live.Only()),
+                          NumberedCopies("ark_row", key, GoneTable(target))));
 }
 
 }    // namespace ark

@@ -13,14 +13,16 @@ struct SafetyContext {
     Random &random;
 };
 
-// Stores old rows of what will be updated or deleted and the keys (whole rows without a key) of what will be inserted.
+// Stores old rows of what will be updated or deleted, by the restore or by foreign keys, and the keys (whole rows without a
+// key) of what will be inserted.
 // Must run in the restoring transaction, after its locks were taken.
 BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &steps, const RestoreRequest &request,
                          const SafetyContext &context);
 
 // The stage of an undo: the old rows that the copy holds, and in `target.stage`_gone the keys of rows that were inserted.
 void LoadUndo(Connection &connection, const Target &target, BackupReader &backup);
-// Adds to target.diff the live rows that the restore had inserted.
-std::uint64_t AddUndoDeletes(Connection &connection, const Target &target);
+// Fills the diff of an undo: old rows come back, and the rows that the restore had inserted go. Copies of a row that has no
+// key are told apart by their number only.
+void ComputeUndo(Connection &connection, const Target &target, std::uint64_t caller);
 
 }    // namespace ark

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "logical/filter.h"
 
@@ -21,15 +22,16 @@ bool Similar(std::string_view a, std::string_view b) {
 }
 
 // Rows of a partitioned table lie in its leaves, at any depth.
-void AddLeaves(const std::vector<BackupTable> &all, const BackupTable &parent, std::vector<BackupTable> &leaves) {
+void AddLeaves(const std::vector<BackupTable> &all, const BackupTable &parent, Wanted &wanted) {
     for (const BackupTable &table : all) {
         if (table.partition_of.size() != 2 || table.partition_of[0] != parent.schema ||
             table.partition_of[1] != parent.name)
             continue;
+        wanted.partitions.emplace_back(table.schema, table.name);
         if (table.kind == 'p')
-            AddLeaves(all, table, leaves);
+            AddLeaves(all, table, wanted);
         else
-            leaves.push_back(table);
+            wanted.sources.push_back(table);
     }
 }
 
@@ -45,13 +47,15 @@ void CopyGrantsAndPolicies(Connection &connection, const LiveTable &from, const 
     std::string oid = std::to_string(from.oid);
     Result grants = connection.Query(
         "SELECT a.privilege_type, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END, "
-        "a.is_grantable "
-        "FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = "
-        "a.grantee WHERE c.oid = $1::oid AND a.grantee <> c.relowner",
+        "a.is_grantable, g.columns "
+        "FROM pg_catalog.pg_class c CROSS JOIN LATERAL (SELECT c.relacl, '' UNION ALL SELECT t.attacl, ' (' || "
+        "pg_catalog.quote_ident(t.attname) || ')' FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND t.attacl "
+        "IS NOT NULL AND NOT t.attisdropped) AS g(acl, columns) CROSS JOIN LATERAL pg_catalog.aclexplode(g.acl) a "
+        "LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee WHERE c.oid = $1::oid AND a.grantee <> c.relowner",
         {oid});
     for (int r = 0; r < grants.rows(); r++)
-        connection.Execute(fmt::format("GRANT {} ON {} TO {}{}", grants.Text(r, 0), to, grants.Text(r, 1),
-                                       grants.Bool(r, 2) ? " WITH GRANT OPTION" : ""));
+        connection.Execute(fmt::format("GRANT {}{} ON {} TO {}{}", grants.Text(r, 0), grants.Text(r, 3), to,
+                                       grants.Text(r, 1), grants.Bool(r, 2) ? " WITH GRANT OPTION" : ""));
     Result policies = connection.Query(
         "SELECT pg_catalog.format('CREATE POLICY %I ON ', p.polname), "
         "CASE WHEN p.polpermissive THEN ' AS PERMISSIVE' ELSE ' AS RESTRICTIVE' END || ' FOR ' || CASE p.polcmd WHEN "
@@ -68,6 +72,30 @@ void CopyGrantsAndPolicies(Connection &connection, const LiveTable &from, const 
     Result security = connection.Query(
         "SELECT relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = $1::oid", {oid});
     if (security.Bool(0, 0)) connection.Execute(fmt::format("ALTER TABLE {} ENABLE ROW LEVEL SECURITY", to));
+    if (security.Bool(0, 1)) connection.Execute(fmt::format("ALTER TABLE {} FORCE ROW LEVEL SECURITY", to));
+}
+
+// Copying CHECK constraints and indexes evaluates what is constant in their expressions, so only the owner may do it.
+void CreateLike(Connection &connection, RunAs &run_as, const LiveTable &original, const std::string &schema,
+                const std::string &beside, std::vector<std::string> &notes) {
+    std::string like = fmt::format(
+        "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMMENTS", beside,
+        original.Qualified());
+    Result facts = connection.Query(
+        "SELECT pg_catalog.has_schema_privilege($1::oid, $2, 'CREATE'), EXISTS (SELECT FROM pg_catalog.pg_index WHERE "
+        "indrelid = $3::oid AND (indexprs IS NOT NULL OR indpred IS NOT NULL)), EXISTS (SELECT FROM "
+        "pg_catalog.pg_constraint WHERE conrelid = $3::oid AND contype = 'c')",
+        {std::to_string(original.owner), schema, std::to_string(original.oid)});
+    if (facts.Bool(0, 0)) {
+        run_as.Execute(original.owner, like + " INCLUDING CONSTRAINTS INCLUDING INDEXES)");
+        return;
+    }
+    bool indexes = !facts.Bool(0, 1);
+    connection.Execute(like + (indexes ? " INCLUDING INDEXES)" : ")"));
+    connection.Execute(fmt::format("ALTER TABLE {} OWNER TO {}", beside, QuoteIdentifier(original.owner_name)));
+    if (!indexes || facts.Bool(0, 2))
+        notes.push_back(fmt::format("its owner may not create tables in schema {}: the copy has no CHECK constraints{}",
+                                    schema, indexes ? "" : ", keys or indexes"));
 }
 
 }    // namespace
@@ -91,7 +119,17 @@ std::vector<Wanted> FindWanted(BackupReader &backup, const std::vector<Entity> &
                                 {}, "Name the schema too: schema.table.");
                 found = {*in_public};
             }
-            if (found.empty()) {
+            if (found.empty() || found.front()->kind == 'm') {
+                RelationName relation{asked.schema.empty() ? "public" : asked.schema, asked.table};
+                if (!found.empty()) relation.first = found.front()->schema;
+                if (std::string kind = DescribedAs(backup, relation); kind.ends_with("VIEW")) {
+                    Wanted view;
+                    view.table.schema = relation.first;
+                    view.table.name = relation.second;
+                    view.view = kind;
+                    wanted.push_back(std::move(view));
+                    continue;
+                }
                 std::string near;
                 for (const BackupTable &table : all)
                     if (Similar(table.name, asked.table) && near.size() < 200)
@@ -108,23 +146,26 @@ std::vector<Wanted> FindWanted(BackupReader &backup, const std::vector<Entity> &
                     return other.table.schema == table.schema && other.table.name == table.name;
                 }))
                 continue;
-            Wanted one{table, {}, Both(asked.filter, filter)};
+            Wanted one{table, {}, {}, Both(asked.filter, filter), {}};
             if (table.kind == 'p')
-                AddLeaves(all, table, one.sources);
+                AddLeaves(all, table, one);
             else
                 one.sources.push_back(table);
             wanted.push_back(std::move(one));
         }
+    std::set<RelationName> within;
+    for (const Wanted &one : wanted) within.insert(one.partitions.begin(), one.partitions.end());
+    std::erase_if(wanted, [&](const Wanted &one) { return within.contains({one.table.schema, one.table.name}); });
     return wanted;
 }
 
 std::vector<Wanted> AllTables(BackupReader &backup) {
     std::vector<Wanted> wanted;
-    backup.Tables([&](const BackupTable &table) { wanted.push_back({table, {table}, {}}); });
+    backup.Tables([&](const BackupTable &table) { wanted.push_back({table, {table}, {}, {}, {}}); });
     return wanted;
 }
 
-LiveTable CreateBeside(Connection &connection, const Wanted &wanted, const std::string &schema,
+LiveTable CreateBeside(Connection &connection, RunAs &run_as, const Wanted &wanted, const std::string &schema,
                        std::vector<std::string> &notes) {
     std::string name = wanted.table.name + "_restored";
     std::string in_schema = schema.empty() ? wanted.table.schema : schema;
@@ -135,13 +176,7 @@ LiveTable CreateBeside(Connection &connection, const Wanted &wanted, const std::
                     "It may be from an earlier restore.", fmt::format("Look at it, then DROP TABLE {}.", beside))
             .WithSqlstate("42P07");
     if (original) {
-        connection.Execute(
-            fmt::format("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS "
-                        "INCLUDING INDEXES INCLUDING STORAGE INCLUDING COMMENTS)",
-                        beside, original->Qualified()));
-        Result owner = connection.Query("SELECT rolname FROM pg_catalog.pg_roles WHERE oid = $1::oid",
-                                        {std::to_string(original->owner)});
-        connection.Execute(fmt::format("ALTER TABLE {} OWNER TO {}", beside, QuoteIdentifier(owner.Text(0, 0))));
+        CreateLike(connection, run_as, *original, in_schema, beside, notes);
         CopyGrantsAndPolicies(connection, *original, beside);
     } else {
         connection.Execute(fmt::format("CREATE TABLE {} ({})", beside, ColumnDefinitions(wanted.table)));
