@@ -96,13 +96,12 @@ void MissingParents(Connection &connection, const Target &target, const std::vec
                 " AND NOT EXISTS (SELECT FROM {} ps JOIN {} pi ON pi.ark_row = ps.ark_row WHERE pi.op "
                 "IN ('i', 'u') AND {})",
                 parent->stage, parent->diff, References(key, "ps", "k"));
-        Role owner = OwnerOf(connection, key.to);
-        KeyTable keys(connection,
-                      fmt::format("SELECT {} FROM {} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op IN ('i', 'u'){}",
-                                  ColumnList(key.from_columns, "s."), target.diff, target.stage, not_null),
-                      owner.name);
+        LiveTable referenced = parent ? parent->live : LoadLiveTable(connection, key.to);
+        std::string rows = fmt::format("{} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op IN ('i', 'u'){}",
+                                       target.diff, target.stage, not_null);
+        KeyTable keys(connection, ReferencedKeys(target.live, referenced, key, rows), referenced.owner_name);
         std::uint64_t orphans =
-            Count(connection, owner.oid,
+            Count(connection, referenced.owner,
                   fmt::format("SELECT count(*) FROM pg_temp.ark_keys k WHERE NOT EXISTS (SELECT FROM {} p WHERE "
                               "{}{}){}",
                               key.to_only, References(key, "p", "k"), gone, coming));

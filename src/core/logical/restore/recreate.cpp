@@ -235,6 +235,7 @@ void Recreation::AddConstraint(const TocEntry &entry) {
 // The server itself runs the view's query as its owner. A query that fails leaves the view without its rows, as pg_restore does.
 void Recreation::Refresh(const TocEntry &entry) {
     connection_.Execute("SAVEPOINT ark_refresh");
+    connection_.Execute("SET LOCAL row_security = on");    // of the tables it reads, as when the owner refreshes it
     try {
         connection_.Execute(*entry.definition);
     } catch (const Error &error) {
@@ -242,6 +243,7 @@ void Recreation::Refresh(const TocEntry &entry) {
         connection_.Execute("ROLLBACK TO SAVEPOINT ark_refresh");
         left_.push_back(fmt::format("MATERIALIZED VIEW {} could not be refreshed: {}", entry.tag, error.message));
     }
+    connection_.Execute("SET LOCAL row_security = off");
     connection_.Execute("RELEASE SAVEPOINT ark_refresh");
 }
 

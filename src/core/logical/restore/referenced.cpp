@@ -19,8 +19,9 @@ std::uint64_t Mark(Connection &connection, const Target &parent, const Target &c
         child.referenced_only
             ? fmt::format(" WHERE EXISTS (SELECT FROM {}_wanted w WHERE w.ark_row = s.ark_row)", child.stage)
             : "";
-    connection.Execute(fmt::format("CREATE TEMP TABLE ark_keys AS SELECT {} FROM {} s{}",
-                                   ColumnList(key.from_columns, "s."), child.stage, wanted));
+    if (child.referenced_only) GrantToOwner(connection, child.live, child.stage + "_wanted");
+    connection.Execute("CREATE TEMP TABLE ark_keys AS " +
+                       ReferencedKeys(child.live, parent.live, key, child.stage + " s" + wanted));
     GrantToOwner(connection, parent.live, "pg_temp.ark_keys");
     std::string match;
     for (std::size_t i = 0; i < key.from_columns.size(); i++)

@@ -48,6 +48,18 @@ void GrantToOwner(Connection &connection, const LiveTable &live, std::string_vie
     connection.Execute(fmt::format("GRANT SELECT ON {} TO {}", temporary, QuoteIdentifier(live.owner_name)));
 }
 
+std::string ReferencedKeys(const LiveTable &from, const LiveTable &to, const ForeignKey &key, const std::string &rows) {
+    std::string columns, types;
+    for (std::size_t i = 0; i < key.from_columns.size(); i++) {
+        std::string name = QuoteIdentifier(key.from_columns[i]);
+        const LiveColumn *mine = from.Column(key.from_columns[i]), *theirs = to.Column(key.to_columns[i]);
+        bool own_type = mine->type.find('.') != std::string::npos && mine->type != theirs->type;
+        columns += fmt::format("{}s.{}{}", i ? ", " : "", name, own_type ? "::" + theirs->type + " AS " + name : "");
+        types += fmt::format("{}{} {}", i ? ", " : "", name, own_type ? theirs->type : mine->type);
+    }
+    return "SELECT * FROM " + RunAs::SelectAsOwner(from.owner, fmt::format("SELECT {} FROM {}", columns, rows), types);
+}
+
 void NameTemporaries(Target &target, int number) {
     target.stage = fmt::format("pg_temp.ark_stage_{}", number);
     target.diff = fmt::format("pg_temp.ark_diff_{}", number);

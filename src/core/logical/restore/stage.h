@@ -40,6 +40,10 @@ std::string TypedColumns(const LiveTable &live, const std::vector<std::string> &
 // Lets the live table's owner read a temporary table.
 void GrantToOwner(Connection &connection, const LiveTable &live, std::string_view temporary);
 
+// What rows of `from` reference in `to`, by a foreign key: a query over `rows` ("… s …", of from's stage) for a key table whose columns have
+// the referencing names. A cast that a user wrote runs as the owner of `from`.
+std::string ReferencedKeys(const LiveTable &from, const LiveTable &to, const ForeignKey &key, const std::string &rows);
+
 // Names the temporary tables after `number`.
 void NameTemporaries(Target &target, int number);
 // Works out the columns. Throws kConflict if a live column is required and the backup has nothing for it.
