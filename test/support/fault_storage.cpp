@@ -121,6 +121,11 @@ void FaultStorage::List(std::string_view prefix, const std::function<bool(const 
     if (fault == Fault::kAfter && !stopped) ThrowLostAnswer(prefix);
 }
 
+std::vector<std::string> FaultStorage::Folders(std::string_view prefix) {
+    if (Meet(Verb::kList, prefix) == Fault::kAfter) ThrowLostAnswer(prefix);
+    return inner_->Folders(prefix);
+}
+
 void FaultStorage::Remove(const std::vector<std::string> &names) {
     Fault fault = Meet(Verb::kRemove, names.empty() ? "" : names.front());
     inner_->Remove(names);

@@ -39,6 +39,7 @@ public:
     std::unique_ptr<Reader> Open(std::string_view name, Range range) override;
     std::optional<ObjectInfo> Stat(std::string_view name) override;
     void List(std::string_view prefix, const std::function<bool(const ObjectInfo &)> &visit) override;
+    std::vector<std::string> Folders(std::string_view prefix) override;
     void Remove(const std::vector<std::string> &names) override;
     std::size_t SweepUploads(Duration older_than) override { return inner_->SweepUploads(older_than); }
     Capabilities Probe() override { return inner_->Probe(); }

@@ -1,5 +1,7 @@
 #include "logical/base_backup.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "logical/entries.h"
@@ -18,12 +20,24 @@ std::uint64_t ShortName(std::string_view pack) {
     return name;
 }
 
+bool IsDamage(const Error &error) { return error.code == Code::kCorrupt || error.code == Code::kNotFound; }
+
 }    // namespace
 
 SparsePacks::SparsePacks(const Repository &repository, std::shared_ptr<FrameReader> frames, const Manifest &base,
                          double rewrite_share, Ticker &ticker)
     : budget_(static_cast<std::int64_t>(rewrite_share * static_cast<double>(base.clear.stored_bytes))) {
     if (budget_ <= 0) return;
+    try {
+        Count(repository, frames, base, ticker);
+    } catch (const Error &error) {
+        if (!IsDamage(error)) throw;
+        sparse_.clear();
+    }
+}
+
+void SparsePacks::Count(const Repository &repository, const std::shared_ptr<FrameReader> &frames, const Manifest &base,
+                        Ticker &ticker) {
     TreeRoot root = TreeRootFromJson(base.body.at("tree"));
     auto count = [&](const FrameRef &ref) { sparse_[ShortName(ref.pack)] += ref.stored; };
     for (const FrameRef &ref : root.frames) count(ref);
@@ -47,7 +61,7 @@ bool SparsePacks::Rewrite(const FrameRef &ref) const {
     return false;
 }
 
-BaseBackup::BaseBackup(BackupSession &session) : session_(session) {
+BaseBackup::BaseBackup(BackupSession &session, Log &log) : session_(session), log_(log) {
     if (session.bases().empty()) return;
     root_ = TreeRootFromJson(session.BaseManifest(session.bases().front()).body.at("tree"));
     Rewind();
@@ -57,16 +71,29 @@ void BaseBackup::Rewind() {
     if (root_) cursor_.emplace(session_.frames(), *root_);
 }
 
-std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
-    if (!cursor_) return {};
+const Json *BaseBackup::EntryAt(std::string_view path) {
     for (int step = 0; cursor_->Current() && cursor_->Path() < path; step++) {
         if (step < kStepsBeforeSeek)
             cursor_->Next();
         else
             cursor_->Seek(path);
     }
-    if (!cursor_->Current() || cursor_->Path() != path) return {};
-    return FramesOf(*cursor_->Current());
+    return cursor_->Current() && cursor_->Path() == path ? cursor_->Current() : nullptr;
+}
+
+std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
+    if (!cursor_) return {};
+    try {
+        const Json *entry = EntryAt(path);
+        return entry ? FramesOf(*entry) : std::vector<FrameRef>();
+    } catch (const Error &error) {
+        if (!IsDamage(error)) throw;
+        log_.Warn(fmt::format("the list of contents of backup {} is damaged, so the rest is stored afresh: {}",
+                              session_.bases().front(), error.message));
+        cursor_.reset();
+        root_.reset();
+        return {};
+    }
 }
 
 TreeWriter::Reuse BaseBackup::NodeReuse(const SparsePacks &sparse) {

@@ -17,23 +17,27 @@ namespace ark {
 class SparsePacks {
 public:
     SparsePacks() = default;
-    // Reads the base's tree once.
+    // Reads the base's tree once; of one that is damaged nothing is known to be sparse.
     SparsePacks(const Repository &repository, std::shared_ptr<FrameReader> frames, const Manifest &base,
                 double rewrite_share, Ticker &ticker);
     // True if the frame shall be stored afresh; takes it out of the budget. Thread-safe.
     bool Rewrite(const FrameRef &ref) const;
 
 private:
+    void Count(const Repository &repository, const std::shared_ptr<FrameReader> &frames, const Manifest &base,
+               Ticker &ticker);
+
     std::unordered_map<std::uint64_t, std::uint64_t>
         sparse_;    // the first 64 bits of a pack's random id -> bytes in use
     mutable std::atomic<std::int64_t> budget_{0};
 };
 
-// The base's entries, asked for in ascending order of their paths. One thread uses it.
+// The base's entries, asked for in ascending order of their paths. One thread uses it. Where the base's tree turns out to
+// be damaged, nothing more of it is reused: a warning says so, and the backup stores the rest afresh.
 class BaseBackup {
 public:
     // nothing to reuse: every question is answered with no frames
-    explicit BaseBackup(BackupSession &session);
+    BaseBackup(BackupSession &session, Log &log);
     std::vector<FrameRef> FramesAt(std::string_view path);
     // For TreeWriter; null without a base.
     TreeWriter::Reuse NodeReuse(const SparsePacks &sparse);
@@ -41,7 +45,10 @@ public:
     void Rewind();
 
 private:
+    const Json *EntryAt(std::string_view path);
+
     BackupSession &session_;
+    Log &log_;
     std::optional<TreeRoot> root_;
     std::optional<TreeCursor> cursor_;
 };

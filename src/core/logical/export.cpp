@@ -124,7 +124,7 @@ private:
             has_base ? SparsePacks(*repository_, session_->frames(), session_->BaseManifest(session_->bases().front()),
                                    request_.rewrite_share, ticker_)
                      : SparsePacks();
-        BaseBackup base(*session_);
+        BaseBackup base(*session_, log_);
         StoreCounters counters;
         EarlierFrames earlier;
         PackSettings packs{.compression = request_.compression};

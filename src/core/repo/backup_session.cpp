@@ -53,12 +53,27 @@ std::set<BackupId> NewestBegins(const Repository &repository) {
     return chosen;
 }
 
+// 0 for a begin that a sweep has removed. One that is damaged must not keep all backups from being taken: its manifest
+// says the same.
+std::uint64_t SequenceOf(const Repository &repository, const BackupId &id) {
+    try {
+        std::optional<Json> begin = repository.Read(layout::Kind::kBegin, layout::Begin(id));
+        return begin ? JsonNumber(*begin, "sequence", fmt::format("the begin of backup \"{}\"", id)) : 0;
+    } catch (const Error &e) {
+        if (e.code != Code::kCorrupt) throw;
+    }
+    try {
+        std::optional<ManifestClear> manifest = ReadManifestClear(repository, id);
+        return manifest ? manifest->sequence : 0;
+    } catch (const Error &e) {
+        if (e.code != Code::kCorrupt) throw;
+        return 0;
+    }
+}
+
 std::uint64_t NextSequence(const Repository &repository) {
     std::uint64_t highest = 0;
-    for (const BackupId &id : NewestBegins(repository))
-        if (std::optional<Json> begin =
-                repository.Read(layout::Kind::kBegin, layout::Begin(id)))    // a sweep may have removed it
-            highest = std::max(highest, JsonNumber(*begin, "sequence", fmt::format("the begin of backup \"{}\"", id)));
+    for (const BackupId &id : NewestBegins(repository)) highest = std::max(highest, SequenceOf(repository, id));
     return highest + 1;
 }
 
@@ -139,6 +154,24 @@ struct BackupSession::State {
                 unused_bases.push_back(fmt::format("backup \"{}\" is not reused: {}", base, why_not));
         }
         base_packs->Seal();
+        std::erase_if(bases, [&](const BackupId &base) {
+            std::string why_not = TryTree(base);
+            if (!why_not.empty()) unused_bases.push_back(fmt::format("backup \"{}\" is not reused: {}", base, why_not));
+            return !why_not.empty();
+        });
+    }
+
+    // Without the topmost nodes of its tree, a base that is whole otherwise names nothing to reuse.
+    std::string TryTree(const BackupId &base) {
+        const Json &body = base_manifests.at(base).body;
+        if (!body.is_object() || !body.contains("tree")) return {};    // a backup of nothing
+        try {
+            for (const FrameRef &node : TreeRootFromJson(body["tree"]).frames) frames->Read(node);
+        } catch (const Error &e) {
+            if (e.code != Code::kCorrupt && e.code != Code::kNotFound && e.code != Code::kUnsupported) throw;
+            return e.message;
+        }
+        return {};
     }
 
     PackTable Packs() const {

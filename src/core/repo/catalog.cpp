@@ -11,8 +11,10 @@ namespace {
 
 // What lies under backups/, by id; from one listing.
 struct Found {
-    bool begin = false, manifest = false, end = false;
+    bool begin = false, packs = false, manifest = false, end = false;
     TimePoint begun{}, stored{};
+    // A manifest alone is what a late request brought back after the backup had been removed.
+    bool Complete() const { return manifest && (begin || packs); }
 };
 
 std::map<BackupId, Found> Look(const Repository &repository) {
@@ -29,6 +31,7 @@ std::map<BackupId, Found> Look(const Repository &repository) {
             backup.manifest = true;
             backup.stored = info.modified;
         }
+        if (place->kind == layout::Kind::kPacks) backup.packs = true;
         if (place->kind == layout::Kind::kEnd) backup.end = true;
         return true;
     });
@@ -42,17 +45,30 @@ BackupSummary Summarise(const Repository &repository, KeyRing *keys, TimePoint n
     backup.manifest.clear.backup = id;
     backup.ended = found.end;
     backup.stored_at = found.stored;
-    try {
+    auto unless_damaged = [&](const auto &read) {
+        try {
+            read();
+            return true;
+        } catch (const Error &error) {
+            if (error.code == Code::kUnavailable || error.code == Code::kCancelled ||
+                error.code == Code::kPermissionDenied)
+                throw;
+            if (backup.error.empty())
+                backup.error = error.detail.empty() ? error.message : error.message + " (" + error.detail + ")";
+            return false;
+        }
+    };
+    unless_damaged([&] {
         std::optional<Manifest> manifest = ReadManifest(repository, id, keys);
         if (!manifest) throw Error(Code::kNotFound, "the manifest is gone");
         backup.manifest = std::move(*manifest);
-        if (has_events) backup.events = ReadEvents(repository, id, keys);
-    } catch (const Error &error) {
-        if (error.code == Code::kUnavailable || error.code == Code::kCancelled || error.code == Code::kPermissionDenied)
-            throw;
-        backup.error = error.detail.empty() ? error.message : error.message + " (" + error.detail + ")";
-    }
-    backup.hold = CurrentHold(backup.events, now);
+    });
+    if (unless_damaged([&] {
+            if (has_events) backup.events = ReadEvents(repository, id, keys);
+        }))
+        backup.hold = CurrentHold(backup.events, now);
+    else
+        backup.hold = {.held = true, .until = std::nullopt, .reason = backup.error, .by = {}};    // it may be
     for (const Event &event : backup.events)
         if (event.type == "verified") backup.verified = event;
     return backup;
@@ -80,7 +96,7 @@ std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *ke
     std::set<std::string> with_events(subjects.begin(), subjects.end());
     std::vector<BackupSummary> backups;
     for (const auto &[id, found] : Look(repository)) {
-        if (!found.manifest || (found.end && !with_ended)) continue;
+        if (!found.Complete() || (found.end && !with_ended)) continue;
         BackupSummary backup = Summarise(repository, keys, now, id, found, with_events.contains(id));
         if (backup.manifest.clear.state == "complete") backups.push_back(std::move(backup));
     }

@@ -12,10 +12,15 @@ namespace {
 
 constexpr int kTries = 20;    // at a sequence number that others take at the same moment
 
-// A sealed event is bound to its name: it cannot be moved to another subject, type or place in the order.
+// A sealed event is bound to its name, and with it to its subject, type and place in the order; and to its time.
 Key SealKey(const DomainKey &key, const std::string &name) {
     return Hkdf(key.key->bytes(), AsBytes(name), "pg_ark event 1");
 }
+std::string SealContext(const Repository &repository, const std::string &name, std::string_view at) {
+    return fmt::format("pg_ark|1|{}|event|{}|{}", repository.id(), name, at);
+}
+
+std::uint64_t SequenceOf(const layout::Place &place) { return std::stoull(place.id.substr(0, 10)); }
 
 std::string NewId(std::uint64_t sequence, Random &random) { return fmt::format("{:010}-{}", sequence, random.Hex(4)); }
 
@@ -23,7 +28,7 @@ std::uint64_t NewestSequence(const Repository &repository, std::string_view subj
     std::uint64_t newest = 0;
     repository.List(fmt::format("events/{}/", subject), [&](const ObjectInfo &info) {
         if (std::optional<layout::Place> place = layout::Parse(info.name))
-            newest = std::max<std::uint64_t>(newest, std::stoull(place->id.substr(0, 10)));
+            newest = std::max(newest, SequenceOf(*place));
         return true;
     });
     return newest;
@@ -33,9 +38,16 @@ Event ReadEvent(const Repository &repository, const std::string &name, const lay
     std::string what = fmt::format("event \"{}\"", name);
     std::optional<Json> json = repository.Read(layout::Kind::kEvent, name);
     if (!json) throw Error(Code::kNotFound, fmt::format("{} is gone", what));
-    Event event{
-        place.subject, place.type, JsonNumber(*json, "sequence", what), ParseTime(JsonString(*json, "at", what)),
-        place.id,      Json()};
+    std::string at = JsonString(*json, "at", what);
+    if (JsonString(*json, "subject", what) != place.subject || JsonString(*json, "type", what) != place.type ||
+        JsonNumber(*json, "sequence", what) != SequenceOf(place))
+        throw Error(Code::kCorrupt, fmt::format("{} says that it is another one", what));
+    Event event{place.subject, place.type, SequenceOf(place), {}, place.id, Json()};
+    try {
+        event.at = ParseTime(at);
+    } catch (const Error &error) {
+        throw Error(Code::kCorrupt, fmt::format("{} has a time that is none", what), error.message);
+    }
     if (!json->contains("sealed")) {
         event.body = *json;
         for (const char *own : {"subject", "type", "sequence", "at"}) event.body.erase(own);
@@ -44,7 +56,12 @@ Event ReadEvent(const Repository &repository, const std::string &name, const lay
     if (!keys) return event;    // body stays null: it is there, and cannot be read
     DomainKey key = keys->Get("cluster", JsonNumber(*json, "generation", what));
     Bytes plain;
-    GcmOpen(SealKey(key, name), NumberNonce(0), what, Base64Decode(JsonString(*json, "sealed", what)), plain);
+    try {
+        GcmOpen(SealKey(key, name), NumberNonce(0), SealContext(repository, name, at),
+                Base64Decode(JsonString(*json, "sealed", what)), plain);
+    } catch (const Error &error) {
+        throw Error(Code::kCorrupt, fmt::format("{} cannot be unsealed", what), error.message);
+    }
     event.body = ParseJson(AsText(plain), what);
     return event;
 }
@@ -57,18 +74,17 @@ Event WriteEvent(Repository &repository, const DomainKey &key, Event event, Cloc
         event.sequence = NewestSequence(repository, event.subject) + 1;
         event.id = NewId(event.sequence, random);
         std::string name = layout::Event(event.subject, event.id, event.type);
-        Json json{{"subject", event.subject},
-                  {"type", event.type},
-                  {"sequence", event.sequence},
-                  {"at", FormatTime(event.at, true)}};
+        std::string at = FormatTime(event.at, true);
+        Json json{{"subject", event.subject}, {"type", event.type}, {"sequence", event.sequence}, {"at", at}};
         if (key.encrypted()) {
             Bytes sealed;
-            GcmSeal(SealKey(key, name), NumberNonce(0), fmt::format("event \"{}\"", name),
+            GcmSeal(SealKey(key, name), NumberNonce(0), SealContext(repository, name, at),
                     AsBytes(JsonText(event.body)), sealed);
             json["generation"] = key.generation;
             json["sealed"] = Base64Encode(sealed);
         } else {
-            json.update(event.body);
+            for (const auto &[member, value] : event.body.items())
+                if (!json.contains(member)) json[member] = value;
         }
         try {
             repository.Create(layout::Kind::kEvent, name, json);
@@ -117,7 +133,10 @@ HoldState CurrentHold(const std::vector<Event> &events, TimePoint now) {
         };
         state.reason = text("reason");
         state.by = text("by");
-        if (std::string until = text("until"); !until.empty()) state.until = ParseTime(until);
+        try {
+            if (std::string until = text("until"); !until.empty()) state.until = ParseTime(until);
+        } catch (const Error &) {    // nobody can say until when: for ever
+        }
     }
     if (state.until && *state.until <= now) state = {};
     return state;

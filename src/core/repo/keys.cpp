@@ -71,7 +71,7 @@ KeyRing::KeyRing(std::shared_ptr<Repository> repository, std::optional<Key> kek)
     std::string path = repository_->cluster().Path();
     if (repository_->encrypted() && !kek_)
         throw Error(Code::kInvalidArgument, fmt::format("cluster path \"{}\" is encrypted, and no key was given", path),
-                    {}, "Set ark.encryption_key, or give --key file:PATH.");
+                    {}, "Set ark.encryption_key, or give --encryption-key file:PATH.");
     if (!repository_->encrypted() && kek_)
         throw Error(Code::kInvalidArgument,
                     fmt::format("a key was given, but cluster path \"{}\" is not encrypted", path), {},

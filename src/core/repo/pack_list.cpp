@@ -63,7 +63,7 @@ private:
 template <class Readable>
 std::string DigestOf(Readable &from) {
     Sha256Stream digest;
-    Bytes block(256 << 10);
+    Bytes block(64 << 10);
     while (std::size_t n = from.Read(block)) digest.Update(ByteView(block).first(n));
     return HexEncode(digest.Finish());
 }
@@ -139,7 +139,7 @@ void ReadPackList(const Repository &repository, const ManifestClear &clear,
     if (!reader)
         throw Error(Code::kNotFound, fmt::format("the list of packs of backup \"{}\" is missing", clear.backup));
     Sha256Stream digest;
-    Bytes block(256 << 10);
+    Bytes block(64 << 10);
     std::string rest, previous;
     bool header_seen = false;
     std::uint64_t packs = 0;

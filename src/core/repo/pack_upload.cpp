@@ -170,7 +170,7 @@ void PackUpload::ProveSame(std::uint64_t size, const std::string &sha256) {
     std::unique_ptr<Reader> reader = repository_->storage().Open(repository_->FullName(layout::Pack(pack_)), {});
     Sha256Stream digest;
     std::uint64_t length = 0;
-    Bytes block(256 << 10);
+    Bytes block(64 << 10);
     while (reader) {
         std::size_t n = reader->Read(block);
         if (n == 0) break;

@@ -40,14 +40,10 @@ std::shared_ptr<Repository> FindOrNothing(const StoragePtr &storage, const Clust
 
 std::vector<ClusterName> Repository::Clusters(Storage &storage) {
     std::vector<ClusterName> found;
-    storage.List("", [&](const ObjectInfo &info) {
-        std::size_t slash = info.name.find('/');
-        if (slash == std::string::npos || std::string_view(info.name).substr(slash + 1) != layout::kIdentity)
-            return true;
-        if (std::optional<ClusterName> cluster = ParseClusterPath(std::string_view(info.name).substr(0, slash)))
+    for (const std::string &folder : storage.Folders(""))
+        if (std::optional<ClusterName> cluster = ParseClusterPath(folder);
+            cluster && storage.Stat(folder + "/" + layout::kIdentity))
             found.push_back(*cluster);
-        return true;
-    });
     return found;
 }
 

@@ -14,7 +14,7 @@ namespace ark {
 
 class Repository {
 public:
-    // The cluster paths that exist in a store, from their `repository` objects.
+    // The cluster paths that exist in a store, from their folders and their `repository` objects.
     static std::vector<ClusterName> Clusters(Storage &storage);
     // Creates the `repository` object, or opens it if it is there (then `encrypted` must agree: kConflict with a hint).
     static std::shared_ptr<Repository> Init(StoragePtr storage, const ClusterName &cluster, bool encrypted,

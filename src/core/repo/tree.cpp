@@ -144,13 +144,18 @@ TreeWriter::Reuse NodeReuse(std::shared_ptr<FrameReader> reader, TreeRoot base,
         }
         if (walks->size() <= static_cast<std::size_t>(level)) walks->resize(static_cast<std::size_t>(level) + 1);
         std::unique_ptr<TreeWalk> &walk = (*walks)[static_cast<std::size_t>(level)];
-        if (!walk) walk = std::make_unique<TreeWalk>(reader, base, level + 1);
-        for (const Json *line = walk->Current(); line != nullptr; line = walk->Current()) {
-            std::string first = JsonString(*line, "first", "a line of an inner node of the tree");
-            if (first > first_path) return std::nullopt;
-            FrameRef ref = NodeOf(*line);
-            walk->Next();
-            if (first == first_path) return fits(ref) ? std::optional(ref) : std::nullopt;
+        try {
+            if (!walk) walk = std::make_unique<TreeWalk>(reader, base, level + 1);
+            for (const Json *line = walk->Current(); line != nullptr; line = walk->Current()) {
+                std::string first = JsonString(*line, "first", "a line of an inner node of the tree");
+                if (first > first_path) return std::nullopt;
+                FrameRef ref = NodeOf(*line);
+                walk->Next();
+                if (first == first_path) return fits(ref) ? std::optional(ref) : std::nullopt;
+            }
+        } catch (const Error &e) {    // what cannot be read is stored afresh
+            if (e.code != Code::kCorrupt && e.code != Code::kNotFound) throw;
+            walk = std::make_unique<TreeWalk>(reader, TreeRoot{}, level + 1);
         }
         return std::nullopt;
     };

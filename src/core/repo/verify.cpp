@@ -121,11 +121,17 @@ private:
     void Quarantine(const std::string &pack, std::uint64_t frame, const std::string &why) {
         if (repository_.epoch() == 0) return;    // a reader may not write; the finding is told all the same
         std::string hex = pack.substr(pack.find('/') + 1);
-        repository_.Create(layout::Kind::kQuarantine, layout::Quarantine(hex, frame),
-                           {{"pack", pack}, {"frame", frame}, {"why", why}});
+        try {
+            repository_.Create(layout::Kind::kQuarantine, layout::Quarantine(hex, frame),
+                               {{"pack", pack}, {"frame", frame}, {"why", why}});
+        } catch (const Error &error) {    // it was found before, in other words
+            if (error.code != Code::kAlreadyExists) throw;
+        }
     }
 
+    // Its bad frames; or, where the pack is damaged around them, its first one: any keeps the whole pack from being reused.
     void QuarantineBadFrames(const PackInfo &pack) {
+        bool named = false;
         Guard([&] {
             std::string name = layout::Pack(pack.pack), what = fmt::format("pack {}", pack.pack);
             Bytes front = ReadExactly(repository_, name, 0, std::min<std::uint64_t>(kHeaderLimit, pack.size), what);
@@ -138,12 +144,15 @@ private:
                 ReadExactly(repository_, name, pack.size - kTrailerSize - trailer->footer, trailer->footer, what);
             std::uint64_t frame = 0;
             for (const FooterEntry &entry : ParseFooter(footer, *trailer, pack.pack)) {
-                if (Sha256(ReadExactly(repository_, name, at, entry.stored, what)) != entry.digest)
+                if (Sha256(ReadExactly(repository_, name, at, entry.stored, what)) != entry.digest) {
                     Quarantine(pack.pack, frame, "its stored bytes have another digest");
+                    named = true;
+                }
                 at += entry.stored;
                 frame++;
             }
         });
+        if (!named) Quarantine(pack.pack, 0, "its header, footer or trailer is damaged, or it is another pack");
     }
 
     void Decode(EntryVerifier *verifier) {

@@ -102,6 +102,17 @@ public:
         if (!chain.empty()) ListFolder(chain.back(), path, prefix, visit);
     }
 
+    std::vector<std::string> Folders(std::string_view prefix) override {
+        std::vector<std::string> path, found;
+        if (!prefix.empty()) path = FileNamesOf(prefix.substr(0, prefix.size() - 1));
+        FolderChain chain = directory_.Open(path);
+        if (chain.empty()) return found;
+        for (const std::string &entry : Entries(chain.back(), std::string(prefix), prefix))
+            if (entry.ends_with('/')) found.push_back(entry.substr(0, entry.size() - 1));
+        std::ranges::sort(found);
+        return found;
+    }
+
     void Remove(const std::vector<std::string> &names) override {
         for (const std::string &name : names) CheckObjectName(name);
         std::set<std::vector<std::string>> touched;
@@ -208,10 +219,8 @@ private:
         directory_.Fail(EAGAIN, fmt::format("name object \"{}\", whose folder was removed again and again,", name));
     }
 
-    // False when the visitor has seen enough.
-    bool ListFolder(const Fd &folder, const std::string &path, std::string_view prefix,
-                    const std::function<bool(const ObjectInfo &)> &visit) {
-        // Sorted as full names are: a folder counts with its slash, so that "a-b" comes before "a/c".
+    // What lies in a folder, sorted as full names are: a folder counts with its slash, so that "a-b" comes before "a/c".
+    std::vector<std::string> Entries(const Fd &folder, const std::string &path, std::string_view prefix) {
         std::vector<std::string> entries;
         directory_.ForEach(folder, [&](const char *file_name, unsigned char type) {
             std::optional<std::string> part = PartOfFileName(file_name);
@@ -230,7 +239,13 @@ private:
             if ((path + *part).starts_with(prefix)) entries.push_back(std::move(*part));
         });
         std::ranges::sort(entries);
-        for (const std::string &entry : entries) {
+        return entries;
+    }
+
+    // False when the visitor has seen enough.
+    bool ListFolder(const Fd &folder, const std::string &path, std::string_view prefix,
+                    const std::function<bool(const ObjectInfo &)> &visit) {
+        for (const std::string &entry : Entries(folder, path, prefix)) {
             ticker_.Check();
             bool is_folder = entry.ends_with('/');
             std::string file_name = FileNameOfPart(is_folder ? entry.substr(0, entry.size() - 1) : entry);

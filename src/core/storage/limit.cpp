@@ -58,6 +58,7 @@ public:
     void List(std::string_view prefix, const std::function<bool(const ObjectInfo &)> &visit) override {
         inner_->List(prefix, visit);
     }
+    std::vector<std::string> Folders(std::string_view prefix) override { return inner_->Folders(prefix); }
     void Remove(const std::vector<std::string> &names) override { inner_->Remove(names); }
     std::size_t SweepUploads(Duration older_than) override { return inner_->SweepUploads(older_than); }
     Capabilities Probe() override { return inner_->Probe(); }

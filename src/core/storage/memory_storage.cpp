@@ -48,7 +48,7 @@ public:
     ObjectInfo Put(std::string_view name, Source &source, PutMode mode) override {
         CheckObjectName(name);
         Bytes bytes;
-        Bytes block(256 << 10);
+        Bytes block(64 << 10);
         for (;;) {
             ticker_.Check();
             std::size_t n = source.Read(block);
@@ -91,6 +91,23 @@ public:
             ticker_.Check();
             if (!visit(info)) return;
         }
+    }
+
+    std::vector<std::string> Folders(std::string_view prefix) override {
+        std::vector<std::string> found;
+        std::lock_guard lock(shelf_->mutex);
+        for (auto at = shelf_->objects.lower_bound(prefix);
+             at != shelf_->objects.end() && at->first.starts_with(prefix);) {
+            std::size_t slash = at->first.find('/', prefix.size());
+            if (slash == std::string::npos) {
+                ++at;
+                continue;
+            }
+            found.push_back(at->first.substr(prefix.size(), slash - prefix.size()));
+            at = shelf_->objects.lower_bound(at->first.substr(0, slash) + '0');    // '0' follows '/'
+        }
+        std::ranges::sort(found);
+        return found;
     }
 
     void Remove(const std::vector<std::string> &names) override {

@@ -136,6 +136,12 @@ public:
         if (final_failure) std::rethrow_exception(final_failure);
     }
 
+    std::vector<std::string> Folders(std::string_view prefix) override {
+        std::vector<std::string> found;
+        policy_->Run([&] { found = inner_->Folders(prefix); });
+        return found;
+    }
+
     void Remove(const std::vector<std::string> &names) override {
         policy_->Run([&] { inner_->Remove(names); });
     }

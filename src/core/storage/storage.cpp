@@ -28,6 +28,19 @@ std::optional<Bytes> ReadUpTo(Storage &storage, std::string_view name, std::size
 
 }    // namespace
 
+std::vector<std::string> Storage::Folders(std::string_view prefix) {
+    std::vector<std::string> found;
+    List(prefix, [&](const ObjectInfo &info) {
+        std::string_view below = std::string_view(info.name).substr(prefix.size());
+        std::size_t slash = below.find('/');
+        if (slash != std::string_view::npos && (found.empty() || found.back() != below.substr(0, slash)))
+            found.emplace_back(below.substr(0, slash));
+        return true;
+    });
+    std::ranges::sort(found);    // "a-b/" is listed before "a/"
+    return found;
+}
+
 std::size_t MemorySource::Read(MutableBytes to) {
     std::size_t n = std::min(to.size(), bytes_.size() - at_);
     std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(at_), n, to.begin());

@@ -104,6 +104,10 @@ public:
     // A listing that cannot be completed throws; it never ends early in silence.
     virtual void List(std::string_view prefix, const std::function<bool(const ObjectInfo &)> &visit) = 0;
 
+    // The folders directly below `prefix` (empty, or ending with a slash): their names alone, ascending. What lies in
+    // them is not listed, where the driver can do without.
+    virtual std::vector<std::string> Folders(std::string_view prefix);
+
     // Removing what is absent is success. Throws after trying all, naming the first that could not be removed
     // and how many others.
     virtual void Remove(const std::vector<std::string> &names) = 0;

@@ -20,6 +20,26 @@ TEST(Repository, IsFoundAgainAsItWasMade) {
     EXPECT_EQ(Repository::Init(sample.storage, kSampleCluster, true, sample.clock, sample.random)->id(), again->id());
 }
 
+// One request for the folders and one for each: what lies in a store of ten thousand clusters is not listed.
+TEST(Repository, ClustersAreFoundWithoutListingTheStore) {
+    Sample sample(false);
+    Repository::Init(sample.storage, {"other", "12"}, true, sample.clock, sample.random);
+    auto store = [&](const std::string &name) {
+        MemorySource source(std::string_view("x"));
+        sample.storage->Put(name, source, PutMode::kCreate);
+    };
+    store("exports/a.1");
+    store("main.77/packs/x");    // no cluster path: it has no identity
+    for (int i = 0; i < 100; i++) store("other.12/wal/00000001/" + std::to_string(i));
+    std::vector<Verb> asked;
+    FaultStorage counted(sample.storage, [&](std::uint64_t, Verb verb, std::string_view) {
+        asked.push_back(verb);
+        return Fault::kNone;
+    });
+    EXPECT_EQ(Repository::Clusters(counted), (std::vector<ClusterName>{kSampleCluster, {"other", "12"}}));
+    EXPECT_EQ(asked, (std::vector{Verb::kList, Verb::kStat, Verb::kStat, Verb::kStat}));
+}
+
 TEST(Repository, IsNeverBothEncryptedAndNot) {
     Sample sample(true);
     EXPECT_EQ(Thrown([&] { Repository::Init(sample.storage, kSampleCluster, false, sample.clock, sample.random); }),

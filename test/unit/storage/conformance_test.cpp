@@ -218,6 +218,29 @@ TEST_P(Conformance, Prefixes) {
     }
 }
 
+TEST_P(Conformance, FoldersAreListedWithoutWhatLiesInThem) {
+    for (std::string name : {"a.1/x", "a-b/x", "a/b/c", "a/d", "a/b-c/x", "a+ä b/x", "single", "z/1", "z/2/3"})
+        Put(name, name);
+    EXPECT_THAT(storage().Folders(""), ElementsAre("a", "a+ä b", "a-b", "a.1", "z"));
+    EXPECT_THAT(storage().Folders("a/"), ElementsAre("b", "b-c"));
+    EXPECT_THAT(storage().Folders("z/"), ElementsAre("2"));
+    EXPECT_THAT(storage().Folders("z/2/"), IsEmpty());
+    EXPECT_THAT(storage().Folders("absent/"), IsEmpty());
+}
+
+TEST_P(Conformance, MoreFoldersThanFitOnAPage) {
+    std::vector<std::string> names, folders;
+    for (int i = 0; i < 1200; i++) {
+        folders.push_back("f" + std::to_string(i));
+        names.push_back("all/" + folders.back() + "/x");
+        if (i < 3) names.push_back("all/" + folders.back() + "/y");
+    }
+    InThreads(names.size(), [&](std::size_t i) { Put(names[i], ""); });
+    std::ranges::sort(folders);
+    EXPECT_THAT(storage().Folders("all/"), ElementsAreArray(folders));
+    storage().Remove(names);
+}
+
 TEST_P(Conformance, ListStopsWhenToldTo) {
     for (std::string name : {"p/1", "p/2", "p/3/x", "p/4"}) Put(name, "");
     for (std::size_t most = 1; most <= 4; most++) {

@@ -292,6 +292,28 @@ TEST_F(S3Script, ListReadsAllPagesAndRepeatsOnlyTheOneThatFailed) {
     EXPECT_EQ(names, (std::vector<std::string>{"p/", "p/a b", "p/c+d", "p/e"}));
 }
 
+std::string FolderPage(const std::vector<std::string> &folders, const std::string &token = "") {
+    std::string xml = Page({"ark/loose"}, token), common;
+    for (const std::string &folder : folders)
+        common += "<CommonPrefixes><Prefix>" + folder + "</Prefix></CommonPrefixes>";
+    return xml.insert(xml.find("</ListBucketResult>"), common);
+}
+
+TEST_F(S3Script, FoldersAreCommonPrefixesOfAllPages) {
+    const std::string list = "/bucket?", tail = "delimiter=%2F&encoding-type=url&list-type=2&prefix=ark%2F";
+    server.Expect("GET", list + tail).Answer(200, {}, FolderPage({"ark/a+b%2F", "ark/c%2F"}, "t"));
+    server.Expect("GET", list + "continuation-token=t&" + tail).Answer(503, {}, ErrorXml("SlowDown"));
+    server.Expect("GET", list + "continuation-token=t&" + tail).Answer(200, {}, FolderPage({"ark/d%2F"}));
+    EXPECT_EQ(Store().Folders(""), (std::vector<std::string>{"a b", "c", "d"}));
+}
+
+TEST_F(S3Script, FoldersElsewhereAreRefused) {
+    for (std::string folder : {"other%2F", "ark%2F", "ark/a%2Fb%2F", "ark/a"}) {
+        server.Expect("GET", "/bucket?*").Answer(200, {}, FolderPage({folder}));
+        EXPECT_EQ(Thrown([&] { Store().Folders(""); }).code, Code::kCorrupt) << folder;
+    }
+}
+
 TEST_F(S3Script, ListingsOutOfOrderOrPlaceAreRefused) {
     auto list = [&] { Store().List("", [](const ObjectInfo &) { return true; }); };
     for (std::vector<std::string> keys :

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "storage/s3/store.h"
 #include "storage/s3/xml.h"
 
@@ -10,22 +12,38 @@ std::string Root(const Store &store) {
     return store.settings.prefix.empty() ? std::string() : store.settings.prefix + "/";
 }
 
-}    // namespace
+void CheckPlace(std::string_view key, std::string_view root, const std::string &doing) {
+    if (!key.starts_with(root))
+        throw Error(Code::kCorrupt, doing,
+                    fmt::format("the store listed \"{}\", which does not begin with \"{}\"", key, root));
+}
 
-void ListObjects(Store &store, std::string_view prefix, const std::function<bool(const ObjectInfo &)> &visit) {
-    std::string root = Root(store), last, token;
-    std::string doing = fmt::format("could not list \"{}\"", prefix);
+// All pages of a listing, until `visit` returns false.
+void ForEachPage(Store &store, const std::string &prefix, const std::string &delimiter, const std::string &doing,
+                 const std::function<bool(const ListPage &)> &visit) {
+    std::string token;
     do {
-        Call call{.method = "GET",
-                  .query = {{"list-type", "2"}, {"encoding-type", "url"}, {"prefix", root + std::string(prefix)}}};
+        Call call{.method = "GET", .query = {{"list-type", "2"}, {"encoding-type", "url"}, {"prefix", prefix}}};
+        if (!delimiter.empty()) call.query.emplace_back("delimiter", delimiter);
         if (!token.empty()) call.query.emplace_back("continuation-token", token);
         ListPage page;
         store.policy->Run([&] { page = ParseListPage(store.client.Send(call, doing).answer.body); });
         store.traits.bucket_seen = true;
-        for (ListedObject &object : page.objects) {
-            if (!object.key.starts_with(root))
-                throw Error(Code::kCorrupt, doing,
-                            fmt::format("the store listed \"{}\", which does not begin with \"{}\"", object.key, root));
+        if (!visit(page)) return;
+        if (!token.empty() && page.next_token == token)
+            throw Error(Code::kCorrupt, doing, "the store gives the same page again and again");
+        token = std::move(page.next_token);
+    } while (!token.empty());
+}
+
+}    // namespace
+
+void ListObjects(Store &store, std::string_view prefix, const std::function<bool(const ObjectInfo &)> &visit) {
+    std::string root = Root(store), last;
+    std::string doing = fmt::format("could not list \"{}\"", prefix);
+    ForEachPage(store, root + std::string(prefix), "", doing, [&](const ListPage &page) {
+        for (const ListedObject &object : page.objects) {
+            CheckPlace(object.key, root, doing);
             if (!last.empty() && object.key <= last)
                 throw Error(Code::kCorrupt, doing,
                             fmt::format("the store listed \"{}\" after \"{}\"", object.key, last),
@@ -34,12 +52,27 @@ void ListObjects(Store &store, std::string_view prefix, const std::function<bool
             last = object.key;
             std::string name = object.key.substr(root.size());
             if (name.empty()) continue;    // the mark that consoles leave for a folder
-            if (!visit({std::move(name), object.size, object.modified})) return;
+            if (!visit({std::move(name), object.size, object.modified})) return false;
         }
-        if (!token.empty() && page.next_token == token)
-            throw Error(Code::kCorrupt, doing, "the store gives the same page again and again");
-        token = std::move(page.next_token);
-    } while (!token.empty());
+        return true;
+    });
+}
+
+std::vector<std::string> ListFolders(Store &store, std::string_view prefix) {
+    std::string full = Root(store) + std::string(prefix);
+    std::string doing = fmt::format("could not list the folders of \"{}\"", prefix);
+    std::vector<std::string> found;
+    ForEachPage(store, full, "/", doing, [&](const ListPage &page) {
+        for (const std::string &folder : page.folders) {
+            CheckPlace(folder, full, doing);
+            if (folder.size() < full.size() + 2 || folder.find('/', full.size()) != folder.size() - 1)
+                throw Error(Code::kCorrupt, doing, fmt::format("the store listed the folder \"{}\"", folder));
+            found.push_back(folder.substr(full.size(), folder.size() - 1 - full.size()));
+        }
+        return true;
+    });
+    std::ranges::sort(found);
+    return found;
 }
 
 std::size_t SweepUploads(Store &store, Duration older_than) {

@@ -26,6 +26,7 @@ public:
     void List(std::string_view prefix, const std::function<bool(const ObjectInfo &)> &visit) override {
         s3::ListObjects(*store_, prefix, visit);
     }
+    std::vector<std::string> Folders(std::string_view prefix) override { return s3::ListFolders(*store_, prefix); }
     void Remove(const std::vector<std::string> &names) override {
         for (const std::string &name : names) CheckObjectName(name);
         s3::RemoveObjects(*store_, names);

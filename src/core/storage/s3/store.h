@@ -48,6 +48,7 @@ std::string HeaderOf(const HttpAnswer &answer, std::string_view name);
 ObjectInfo PutObject(const StoreRef &store, std::string_view name, Source &source, PutMode mode);
 std::unique_ptr<Reader> OpenObject(const StoreRef &store, std::string_view name, Range range);
 void ListObjects(Store &store, std::string_view prefix, const std::function<bool(const ObjectInfo &)> &visit);
+std::vector<std::string> ListFolders(Store &store, std::string_view prefix);
 std::size_t SweepUploads(Store &store, Duration older_than);
 void RemoveObjects(Store &store, const std::vector<std::string> &names);
 Capabilities ProbeStore(const StoreRef &store);

@@ -81,6 +81,8 @@ ListPage ParseListPage(std::string_view xml) {
     for (pugi::xml_node node : root.children("Contents"))
         page.objects.push_back({Key(root, MustText(node, "Key")), node.child("Size").text().as_ullong(),
                                 ParseTime(MustText(node, "LastModified"))});
+    for (pugi::xml_node node : root.children("CommonPrefixes"))
+        page.folders.push_back(Key(root, MustText(node, "Prefix")));
     if (IsTrue(root, "IsTruncated")) page.next_token = MustText(root, "NextContinuationToken");
     return page;
 }

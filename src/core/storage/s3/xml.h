@@ -24,7 +24,8 @@ struct ListedObject {
 };
 struct ListPage {
     std::vector<ListedObject> objects;
-    std::string next_token;    // empty: this was the last page
+    std::vector<std::string> folders;    // common prefixes, where a delimiter was asked for
+    std::string next_token;              // empty: this was the last page
 };
 ListPage ParseListPage(std::string_view xml);    // ListObjectsV2
 
