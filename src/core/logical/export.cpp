@@ -17,18 +17,20 @@ constexpr std::size_t kMostNotes = 16 << 10;    // bytes in a manifest's root, w
 constexpr auto kLetThrough = std::chrono::seconds(60);
 constexpr auto kPause = std::chrono::milliseconds(200);
 
-// The newest backup of the same database that is still there; reuse needs the same domain.
+// The newest backup of the whole database that is still there, else the newest of some of its tables (a safety copy holds
+// few rows of few tables). Reuse needs the same domain.
 std::vector<BackupId> FindBase(const Repository &repository, KeyRing *keys, TimePoint now, const ExportRequest &request,
                                const std::string &domain) {
+    std::optional<BackupId> of_some_tables;
     for (const BackupSummary &backup : ListBackups(repository, keys, now)) {
         const ManifestClear &clear = backup.manifest.clear;
         if (!backup.error.empty() || !backup.manifest.readable() || clear.domain != domain) continue;
-        if (clear.kind != "logical" && clear.kind != "entities") continue;
         const Json &body = backup.manifest.body;
-        if (body.value("source", "") == request.source && body.value("database", "") == request.database &&
-            !body.contains("safety_for"))
-            return {clear.backup};
+        if (body.value("source", "") != request.source || body.value("database", "") != request.database) continue;
+        if (clear.kind == "logical") return {clear.backup};
+        if (clear.kind == "entities" && !of_some_tables) of_some_tables = clear.backup;
     }
+    if (of_some_tables) return {*of_some_tables};
     return {};
 }
 

@@ -55,6 +55,21 @@ TEST_F(ExportReuseTest, OnePercentOfContiguousRowsStoresFewPercent) {
     ExpectSameRows(LiveRows(database), AllRows(reader));
 }
 
+TEST_F(ExportReuseTest, ACopyOfSomeTablesInBetweenIsNotTheBaseOfTheWhole) {
+    std::string database = server_.CreateDatabase("between");
+    server_.Sql(database,
+                "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS m FROM generate_series(1, 50000) g;"
+                "CREATE TABLE few AS SELECT 1 AS id");
+    ExportResult first = Export(Plain(database));
+    ExportRequest some = Plain(database);
+    some.entities = ParseEntities("few");
+    Export(some);
+    ExportResult third = Export(Plain(database));
+    EXPECT_LT(static_cast<double>(third.new_bytes), 0.02 * static_cast<double>(first.new_bytes));
+    BackupReader reader = Reader(third);
+    ExpectSameRows(LiveRows(database), AllRows(reader));
+}
+
 TEST_F(ExportReuseTest, OldPacksAreStoredAfresh) {
     std::string database = server_.CreateDatabase("old");
     server_.Sql(database, "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS m FROM generate_series(1, 50000) g");
