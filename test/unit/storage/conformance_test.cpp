@@ -221,9 +221,9 @@ TEST_P(Conformance, Prefixes) {
 TEST_P(Conformance, FoldersAreListedWithoutWhatLiesInThem) {
     for (std::string name : {"a.1/x", "a-b/x", "a/b/c", "a/d", "a/b-c/x", "a+ä b/x", "single", "z/1", "z/2/3"})
         Put(name, name);
-    EXPECT_THAT(storage().Folders(""), ElementsAre("a", "a+ä b", "a-b", "a.1", "z"));
-    EXPECT_THAT(storage().Folders("a/"), ElementsAre("b", "b-c"));
-    EXPECT_THAT(storage().Folders("z/"), ElementsAre("2"));
+    EXPECT_THAT(storage().Folders(""), testing::ElementsAre("a", "a+ä b", "a-b", "a.1", "z"));
+    EXPECT_THAT(storage().Folders("a/"), testing::ElementsAre("b", "b-c"));
+    EXPECT_THAT(storage().Folders("z/"), testing::ElementsAre("2"));
     EXPECT_THAT(storage().Folders("z/2/"), IsEmpty());
     EXPECT_THAT(storage().Folders("absent/"), IsEmpty());
 }
