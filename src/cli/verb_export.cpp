@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <ostream>
 
 #include "base/file.h"
@@ -46,30 +48,6 @@ private:
     std::uint64_t bytes_ = 0;
 };
 
-std::vector<BackupTable> TablesOf(BackupReader &reader, const std::vector<Entity> &entities) {
-    std::vector<BackupTable> found;
-    for (const Entity &entity : entities)
-        for (const EntityTable &wanted : entity.tables) {
-            std::size_t before = found.size();
-            if (!wanted.schema.empty()) {
-                if (auto table = reader.Table(wanted.schema, wanted.table)) found.push_back(*table);
-            } else {
-                reader.Tables([&](const BackupTable &table) {
-                    if (table.name == wanted.table) found.push_back(table);
-                });
-            }
-            if (found.size() == before)
-                throw Error(Code::kNotFound, fmt::format("the backup has no table \"{}\"", wanted.table), {},
-                            "pg_ark list --contents BACKUP shows its tables.");
-            if (found.size() > before + 1)
-                throw Error(
-                    Code::kInvalidArgument,
-                    fmt::format("\"{}\" is the name of {} tables in the backup", wanted.table, found.size() - before),
-                    {}, "Name the schema too.");
-        }
-    return found;
-}
-
 Json ToStore(Engine &engine, const Arguments &arguments, BackupReader &reader) {
     ReadableRequest request;
     request.entities = EntitiesOf(arguments, "entities");
@@ -112,11 +90,13 @@ Json ToFiles(Engine &engine, const Arguments &arguments, BackupReader &reader) {
         ExportSql(reader, engine.config().Text("pg_bindir"), engine.ticker(), engine.log(),
                   [&](std::string_view part) { file.Write(part); });
     } else {
-        std::vector<BackupTable> tables = TablesOf(reader, entities);
+        std::vector<ReadableTable> tables;
+        for (const Entity &entity : entities)
+            std::ranges::move(FindReadable(reader, entity), std::back_inserter(tables));
         if (tables.size() > 1 && text != TextFormat::kSql)
             throw Error(Code::kInvalidArgument, fmt::format("a {} file holds one table, not {}", format, tables.size()),
                         {}, "Export them one by one, or --to-store for one object each.");
-        for (const BackupTable &table : tables) {
+        for (const ReadableTable &table : tables) {
             ExportTable(reader, table, text, [&](std::string_view part) { file.Write(part); });
             rows += table.rows;
         }

@@ -4,6 +4,7 @@ use warnings FATAL => 'all';
 use ArkCluster;
 use Test::More;
 
+$ENV{PGCLIENTENCODING} = 'UTF8';    # of psql, whatever the database's is
 my $node = ArkCluster->make('primary');
 $node->load_sample('pristine');
 $node->safe_psql('pristine', q{
@@ -142,6 +143,26 @@ fresh();
 change(q{ALTER TABLE people ALTER COLUMN name TYPE varchar(5) USING left(name, 5); DELETE FROM people WHERE id < 10});
 $node->ark_fails(q{SELECT * FROM ark.restore_entities('people', database => 'app')}, qr/too long for type character varying\(5\)/, 'a type that does not take them');
 is(ask('SELECT count(*) FROM people'), 91, 'changes nothing');
+
+# Another encoding: names and rows.
+$node->safe_psql('postgres', q{CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0});
+$node->safe_psql('latin', q{CREATE SCHEMA "Schön"; CREATE TABLE "Schön"."größe" (id integer PRIMARY KEY, "käse" text DEFAULT 'é'); COMMENT ON TABLE "Schön"."größe" IS 'Übersicht';
+	INSERT INTO "Schön"."größe" VALUES (1, 'Grüße'), (2, U&'\0080\00ff'), (3, '¿qué?')});
+my $latin = $node->digests('latin');
+is($node->safe_psql('postgres', q{SELECT state FROM ark.backup_now(database => 'latin')}), 'done', 'a backup of a database in LATIN1');
+for my $damage (q{DELETE FROM "Schön"."größe" WHERE id < 3}, q{UPDATE "Schön"."größe" SET "käse" = 'ß'}, q{DROP TABLE "Schön"."größe"})
+{
+	$node->safe_psql('latin', $damage);
+	my $damaged = $node->digests('latin');
+	$node->ark_ok(q{SELECT * FROM ark.restore_entities('"Schön"."größe"', database => 'latin', mode => 'upsert', filter => '"käse" <> ''ñ''')}, "restored after $damage");
+	$node->same_rows('latin', $latin, 'every row is what it was');
+	next if $damage =~ /DROP/;
+	my $id = $node->safe_psql('postgres', 'SELECT max(restore_id) FROM ark.restores');
+	$node->ark_ok("SELECT * FROM ark.undo_restore($id)", 'undone');
+	$node->same_rows('latin', $damaged, 'gives the damage back');
+	$node->ark_ok(q{SELECT * FROM ark.restore_entities('"Schön"."größe"', database => 'latin', mode => 'upsert')}, 'and restored again');
+}
+is($node->safe_psql('latin', q{SELECT obj_description('"Schön"."größe"'::regclass)}), 'Übersicht', 'its comment too');
 
 $node->stop;
 done_testing();

@@ -35,6 +35,7 @@ std::vector<std::string> Arguments(const DumpRequest &request) {
                                      "--no-password",
                                      "--lock-wait-timeout=1500",
                                      "--snapshot=" + request.snapshot,
+                                     "--encoding=" + request.encoding,
                                      "--dbname=" + request.conninfo};
     std::size_t length = 0;
     for (const auto &[schema, name] : request.tables) {

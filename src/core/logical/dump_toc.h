@@ -13,6 +13,7 @@ struct DumpRequest {
     std::string conninfo;    // without password
     Secret password;
     std::string snapshot;
+    std::string encoding;    // the server's, like the rows, whatever PGCLIENTENCODING says
     std::vector<std::pair<std::string, std::string>> tables;    // schema and name; empty: the whole database
 };
 

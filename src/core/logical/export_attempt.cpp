@@ -105,7 +105,12 @@ void ExportAttempt::TakeSnapshot() {
 }
 
 void ExportAttempt::StartThreads() {
-    DumpRequest dump{context_.pg_dump, coordinator_->ChildConninfo(), coordinator_->ChildPassword(), snapshot_, {}};
+    DumpRequest dump{context_.pg_dump,
+                     coordinator_->ChildConninfo(),
+                     coordinator_->ChildPassword(),
+                     snapshot_,
+                     context_.encoding,
+                     {}};
     if (!context_.scope.whole_database) {
         Result tables =
             coordinator_->Query("SELECT n.nspname, c.relname" + FromRelations(context_.scope, "'r', 'p', 'm', 'f'"));

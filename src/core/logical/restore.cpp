@@ -27,6 +27,9 @@ public:
           log_(log),
           connection_(request.conninfo, request.target_database, "pg_ark restore", ticker, log) {
         ApplySessionContract(connection_, false);
+        // Names are UTF-8 everywhere in a backup; rows are not, and their COPY says so.
+        if (connection_.Parameter("server_encoding") != "SQL_ASCII")
+            connection_.Execute("SET client_encoding = 'UTF8'");
         run_as_.emplace(connection_);
         recreation_.emplace(connection_, *run_as_);
         caller_ = FindCaller(connection_, request.caller);

@@ -30,15 +30,16 @@ void DumpArchiveWriter::Close() {
 
 void RewriteDumpArchive(const std::function<DumpArchivePull()> &open, DumpArchiveFormat format,
                         DumpCompression compression, const DumpEntryFilter &keep, const DumpArchiveSink &sink) {
+    std::int32_t kept = 0;
+    if (keep) {    // to its end before it is opened again
+        DumpArchiveReader counted(open());
+        while (std::optional<TocEntry> entry = counted.Next())
+            if (keep(*entry)) kept++;
+    }
     DumpArchiveReader reader(open());
     DumpArchiveHeader header = reader.Header();
     header.SetCompression(compression);
-    if (keep) {
-        header.entry_count = 0;
-        DumpArchiveReader counted(open());
-        while (std::optional<TocEntry> entry = counted.Next())
-            if (keep(*entry)) header.entry_count++;
-    }
+    if (keep) header.entry_count = kept;
     DumpArchiveWriter writer(header, format, sink);
     while (std::optional<TocEntry> entry = reader.Next())
         if (!keep || keep(*entry)) writer.Put(*entry);

@@ -66,7 +66,9 @@ void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticke
     std::string pg_restore =
         PgRestoreBeside(FindPgDump(pg_bindir, backup.manifest().body.value("server_version_num", 0)));
     NamedFile file;
-    RewriteDumpArchive([&] { return schema.Open(); }, DumpArchiveFormat::kCustom, DumpCompression::kNone, {},
+    // Without the entries whose data stand between: pg_restore would print their COPY statements again.
+    RewriteDumpArchive([&] { return schema.Open(); }, DumpArchiveFormat::kCustom, DumpCompression::kNone,
+                       [](const TocEntry &entry) { return !entry.had_dumper; },
                        [&](ByteView bytes) { file.Write(bytes); });
     Progress progress;
     progress.phase = "export";
@@ -91,8 +93,9 @@ void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticke
         });
         write(kCopyEnd);
     });
+    Section(pg_restore, file.path(), "data", ticker,
+            write);    // sequence values; from 17 on, large objects are made here
     for (std::uint32_t oid : large_objects) LargeObject(backup, oid, write);
-    Section(pg_restore, file.path(), "data", ticker, write);    // sequence values
     Section(pg_restore, file.path(), "post-data", ticker, write);
 }
 

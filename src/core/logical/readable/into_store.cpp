@@ -6,9 +6,11 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "logical/readable.h"
+#include "repo/layout.h"
 
 namespace ark {
 namespace {
@@ -106,7 +108,17 @@ std::string KeyOf(std::string_view layout, const std::string &entity, const std:
         throw Error(Code::kInvalidArgument, fmt::format("layout \"{}\" has a word in braces that is not known", layout),
                     "The words are {entity}, {database}, {name} and {time}.");
     CheckObjectName(key);
+    if (ParseClusterPath(key.substr(0, key.find('/'))))
+        throw Error(Code::kInvalidArgument, fmt::format("layout \"{}\" leads into a repository", layout), {},
+                    "Let it begin with a name of its own, such as exports/.");
     return key;
+}
+
+void RefuseToOverwrite(Storage &storage, const std::string &key) {
+    if (storage.Stat(key))
+        throw Error(Code::kAlreadyExists, fmt::format("object \"{}\" exists already, and nothing is overwritten", key),
+                    "It may be an earlier export of the same backup.",
+                    "Let the layout hold {time}, or take a new backup.");
 }
 
 std::uint64_t Upload(Storage &storage, const std::string &key,
@@ -116,7 +128,7 @@ std::uint64_t Upload(Storage &storage, const std::string &key,
     ObjectInfo stored;
     std::jthread uploader([&] {
         try {
-            stored = storage.Put(key, source, PutMode::kUnconditional);
+            stored = storage.Put(key, source, PutMode::kCreate);
         } catch (...) {    // carried to the thread that produces
             upload_failure = std::current_exception();
             source.UploadFailed();
@@ -161,6 +173,7 @@ std::vector<ReadableObject> WriteReadable(BackupReader &backup, Storage &storage
                         "Name entities for csv, json or jsonl.");
         std::string key = KeyOf(request.layout.empty() ? "database/full/{name}-{time}.sql.gz" : request.layout,
                                 database, database, time);
+        RefuseToOverwrite(storage, key);
         std::uint64_t bytes =
             Upload(storage, key, [&](const auto &write) { ExportSql(backup, request.pg_bindir, ticker, log, write); });
         return {{database, key, bytes, body.value("rows", std::uint64_t{0})}};
@@ -169,24 +182,31 @@ std::vector<ReadableObject> WriteReadable(BackupReader &backup, Storage &storage
     std::string layout = request.layout.empty() ? fmt::format("exports/{{entity}}/{{time}}.{}",
                                                               kExtensions[static_cast<int>(request.format)])
                                                 : request.layout;
+    struct Wanted {
+        std::string entity, key;
+        ReadableTable table;
+    };
+    std::vector<Wanted> wanted;
+    std::set<std::string> keys;
     for (const Entity &entity : request.entities) {
-        std::vector<BackupTable> tables;
-        for (const EntityTable &wanted : entity.tables)
-            backup.Tables([&](const BackupTable &table) {
-                if (table.name == wanted.table && (wanted.schema.empty() || wanted.schema == table.schema))
-                    tables.push_back(table);
-            });
-        if (tables.empty())
-            throw Error(Code::kNotFound, fmt::format("the backup has no table of entity \"{}\"", entity.name));
-        for (const BackupTable &table : tables) {
-            ticker.Check();
+        std::vector<ReadableTable> tables = FindReadable(backup, entity);
+        for (ReadableTable &table : tables) {
             // One object a table: the entity's name alone where it is one table, entity and table where it is several.
             std::string key =
-                KeyOf(layout, tables.size() == 1 ? entity.name : entity.name + "/" + table.name, database, time);
-            std::uint64_t bytes =
-                Upload(storage, key, [&](const auto &write) { ExportTable(backup, table, request.format, write); });
-            written.push_back({entity.name, key, bytes, table.rows});
+                KeyOf(layout, tables.size() == 1 ? entity.name : entity.name + "/" + table.table.name, database, time);
+            if (!keys.insert(key).second)
+                throw Error(Code::kInvalidArgument,
+                            fmt::format("layout \"{}\" gives several tables the name \"{}\"", layout, key), {},
+                            "Let it hold {entity}.");
+            wanted.push_back({entity.name, std::move(key), std::move(table)});
         }
+    }
+    for (const Wanted &one : wanted) RefuseToOverwrite(storage, one.key);
+    for (const Wanted &one : wanted) {
+        ticker.Check();
+        std::uint64_t bytes =
+            Upload(storage, one.key, [&](const auto &write) { ExportTable(backup, one.table, request.format, write); });
+        written.push_back({one.entity, one.key, bytes, one.table.rows});
     }
     return written;
 }

@@ -43,6 +43,8 @@ std::string IconvName(std::string_view encoding) {
 }    // namespace
 
 struct Recoder::State {
+    explicit State(iconv_t opened) : handle(opened) {}
+    State(const State &) = delete;
     iconv_t handle;
     ~State() { iconv_close(handle); }
 };
@@ -53,7 +55,7 @@ Recoder::Recoder(std::string_view encoding) {
     if (handle == reinterpret_cast<iconv_t>(-1))
         throw Error(Code::kUnsupported, fmt::format("rows in encoding {} cannot be turned into UTF-8 here", encoding),
                     {}, "Use the formats directory or sql, which keep the encoding.");
-    state_ = std::make_unique<State>(State{handle});
+    state_ = std::make_unique<State>(handle);
 }
 
 Recoder::~Recoder() = default;

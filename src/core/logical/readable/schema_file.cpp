@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "logical/readable/recode.h"
+
 namespace ark {
 
 SchemaFile::SchemaFile(BackupReader &backup) {
@@ -14,6 +16,7 @@ SchemaFile::SchemaFile(BackupReader &backup) {
             Code::kUnsupported,
             fmt::format("backup {} holds chosen entities, not a database's schema", backup.manifest().clear.backup), {},
             "Export its tables as csv, json or jsonl, or use a backup of the whole database.");
+    encoding_ = backup.manifest().body.value("encoding", "UTF8");
     std::string path = (std::filesystem::temp_directory_path() / "pg_ark_toc_XXXXXX").string();
     fd_ = Fd(mkostemp(path.data(), O_CLOEXEC));
     if (!fd_) ThrowErrno(errno, fmt::format("could not make a temporary file \"{}\"", path));
@@ -28,7 +31,21 @@ DumpArchivePull SchemaFile::Open() {
 
 DumpArchiveHeader SchemaFile::ForEach(const std::function<void(const TocEntry &)> &visit) {
     DumpArchiveReader reader(Open());
-    while (std::optional<TocEntry> entry = reader.Next()) visit(*entry);
+    Recoder recoder(encoding_);
+    std::string utf8;
+    auto convert = [&](std::string &text) {
+        recoder.Convert(text, utf8);
+        text = utf8;
+    };
+    while (std::optional<TocEntry> entry = reader.Next()) {
+        if (recoder.Needed()) {
+            convert(entry->tag);
+            for (std::optional<std::string> *field :
+                 {&entry->definition, &entry->schema, &entry->owner, &entry->tablespace})
+                if (*field) convert(**field);
+        }
+        visit(*entry);
+    }
     return reader.Header();
 }
 

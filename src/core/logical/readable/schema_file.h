@@ -17,10 +17,12 @@ public:
         BackupReader &backup);    // throws kUnsupported for a backup without a schema (an entities backup)
 
     DumpArchivePull Open();    // from the front; one reader at a time
+    // Names and definitions in UTF-8, as the backup spells its tables; copy_statement as it stands in the archive.
     DumpArchiveHeader ForEach(const std::function<void(const TocEntry &)> &visit);
 
 private:
     Fd fd_;
+    std::string encoding_;
 };
 
 // Which table's rows a TABLE DATA entry stands for, by the entry's schema and tag.

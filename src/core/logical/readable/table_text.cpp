@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "logical/partitions.h"
 #include "logical/readable.h"
 #include "logical/readable/recode.h"
 #include "pgdata/copy_to_csv.h"
@@ -33,29 +34,110 @@ JsonColumn JsonColumnOf(const BackupColumn &column) {
     return out;
 }
 
-// Rows of the table, one at a time, in UTF-8.
-void ForEachRow(BackupReader &backup, const BackupTable &table, const std::function<void(std::string_view)> &visit) {
+// Fields of COPY text in another order; tabs in values are escaped.
+class Reorder {
+public:
+    Reorder(const std::vector<std::string> &from, const std::vector<std::string> &to) {
+        for (const std::string &column : to)
+            places_.push_back(static_cast<std::size_t>(std::distance(from.begin(), std::ranges::find(from, column))));
+        same_ = from == to;
+    }
+    std::string_view operator()(std::string_view row) {
+        if (same_) return row;
+        fields_.clear();
+        bool newline = row.ends_with('\n');
+        if (newline) row.remove_suffix(1);
+        for (std::size_t at = 0; at <= row.size();) {
+            std::size_t end = std::min(row.find('\t', at), row.size());
+            fields_.push_back(row.substr(at, end - at));
+            at = end + 1;
+        }
+        out_.clear();
+        for (const std::size_t &place : places_) {
+            if (&place != places_.data()) out_ += '\t';
+            out_ += place < fields_.size() ? fields_[place] : std::string_view("\\N");
+        }
+        if (newline) out_ += '\n';
+        return out_;
+    }
+
+private:
+    std::vector<std::size_t> places_;
+    bool same_ = true;
+    std::vector<std::string_view> fields_;
+    std::string out_;
+};
+
+// Rows of the table, one at a time, in UTF-8, with its columns in their order.
+void ForEachRow(BackupReader &backup, const ReadableTable &table, const std::function<void(std::string_view)> &visit) {
     Recoder recoder(backup.manifest().body.value("encoding", "UTF8"));
-    CopyRowScanner scanner;
-    std::string utf8;
-    backup.Rows(table, [&](ByteView block) {
-        scanner.Feed(block, [&](std::string_view row) {
-            if (!recoder.Needed()) return visit(row);
-            recoder.Convert(row, utf8);
-            visit(utf8);
+    for (const BackupTable &source : table.sources) {
+        Reorder reorder(source.copy, table.table.copy);
+        CopyRowScanner scanner;
+        std::string utf8;
+        backup.Rows(source, [&](ByteView block) {
+            scanner.Feed(block, [&](std::string_view row) {
+                if (!recoder.Needed()) return visit(reorder(row));
+                recoder.Convert(row, utf8);
+                visit(reorder(utf8));
+            });
         });
-    });
-    scanner.Finish();
+        scanner.Finish();
+    }
 }
 
-std::string CopyStatement(const BackupTable &table) {
+std::string CopyStatement(const BackupTable &table, const BackupTable &source) {
     std::string columns;
-    for (const std::string &column : table.copy) columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(column);
+    for (const std::string &column : source.copy) columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(column);
     return fmt::format("COPY {}{} FROM stdin;\n", QualifiedName(table.schema, table.name),
                        columns.empty() ? "" : " (" + columns + ")");
 }
 
+// By its schema, or along public and then anywhere if only one has the name.
+const BackupTable &Resolve(const std::vector<BackupTable> &all, const EntityTable &wanted) {
+    std::vector<const BackupTable *> found;
+    for (const BackupTable &table : all) {
+        if (table.name != wanted.table || (!wanted.schema.empty() && wanted.schema != table.schema)) continue;
+        if (wanted.schema.empty() && table.schema == "public") return table;
+        found.push_back(&table);
+    }
+    if (found.empty())
+        throw Error(Code::kNotFound,
+                    fmt::format("the backup has no table \"{}\"",
+                                wanted.schema.empty() ? wanted.table : wanted.schema + "." + wanted.table),
+                    {}, "SELECT * FROM ark.backup_contents or pg_ark list --contents BACKUP shows its tables.")
+            .WithSqlstate("42P01");
+    if (found.size() > 1)
+        throw Error(Code::kInvalidArgument,
+                    fmt::format("\"{}\" is the name of {} tables in the backup", wanted.table, found.size()), {},
+                    "Name the schema too: schema.table.");
+    return *found.front();
+}
+
 }    // namespace
+
+std::vector<ReadableTable> FindReadable(BackupReader &backup, const Entity &entity) {
+    std::vector<BackupTable> all;
+    backup.Tables([&](const BackupTable &table) { all.push_back(table); });
+    std::vector<ReadableTable> found;
+    for (const EntityTable &wanted : entity.tables) {
+        ReadableTable readable;
+        readable.table = Resolve(all, wanted);
+        readable.sources = FindPartitions(all, readable.table).leaves;
+        for (const BackupTable &source : readable.sources) {
+            readable.rows += source.rows;
+            if (!wanted.filter.empty() && source.filter != wanted.filter)
+                throw Error(
+                    Code::kUnsupported,
+                    fmt::format("entity \"{}\" is a part of table \"{}\", and the backup holds another", entity.name,
+                                source.schema + "." + source.name),
+                    fmt::format("Its filter is {}, and filters are applied when a backup is taken.", wanted.filter),
+                    "Export it from a backup of this entity, or take one: --now.");
+        }
+        found.push_back(std::move(readable));
+    }
+    return found;
+}
 
 TextFormat ParseTextFormat(std::string_view text) {
     if (text == "sql") return TextFormat::kSql;
@@ -66,7 +148,7 @@ TextFormat ParseTextFormat(std::string_view text) {
                 "The formats are directory, sql, csv, json and jsonl.");
 }
 
-void ExportTable(BackupReader &backup, const BackupTable &table, TextFormat format,
+void ExportTable(BackupReader &backup, const ReadableTable &readable, TextFormat format,
                  const std::function<void(std::string_view)> &write) {
     std::string out;
     auto flush = [&](std::size_t at_least) {
@@ -76,22 +158,26 @@ void ExportTable(BackupReader &backup, const BackupTable &table, TextFormat form
     };
     if (format ==
         TextFormat::kSql) {    // rows as they are, in the server's encoding, which the statement before them names
-        write(fmt::format("SET client_encoding = {};\n{}",
-                          QuoteLiteral(backup.manifest().body.value("encoding", "UTF8")), CopyStatement(table)));
-        backup.Rows(table, [&](ByteView rows) { write(AsText(rows)); });
-        write(kCopyEnd);
+        write(
+            fmt::format("SET client_encoding = {};\n", QuoteLiteral(backup.manifest().body.value("encoding", "UTF8"))));
+        for (const BackupTable &source : readable.sources) {
+            write(CopyStatement(readable.table, source));
+            backup.Rows(source, [&](ByteView rows) { write(AsText(rows)); });
+            write(kCopyEnd);
+        }
         return;
     }
     if (format == TextFormat::kCsv) {
-        CopyToCsv csv(table.copy);
+        CopyToCsv csv(readable.table.copy);
         csv.AppendHeader(out);
-        ForEachRow(backup, table, [&](std::string_view row) {
+        ForEachRow(backup, readable, [&](std::string_view row) {
             csv.AppendRow(row, out);
             flush(kBlock);
         });
         flush(1);
         return;
     }
+    const BackupTable &table = readable.table;
     std::vector<JsonColumn> columns;
     for (const std::string &name : table.copy) {
         auto at = std::ranges::find(table.columns, name, &BackupColumn::name);
@@ -100,7 +186,7 @@ void ExportTable(BackupReader &backup, const BackupTable &table, TextFormat form
     CopyToJson json(columns);
     bool array = format == TextFormat::kJson, first = true;
     if (array) out = "[";
-    ForEachRow(backup, table, [&](std::string_view row) {
+    ForEachRow(backup, readable, [&](std::string_view row) {
         if (array) out += first ? "\n" : ",\n";
         first = false;
         json.AppendRow(row, out);

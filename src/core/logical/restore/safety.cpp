@@ -106,15 +106,17 @@ private:
             ref.rows = count;
             frames.push_back(ToJson(ref));
         });
-        connection_.CopyOut(fmt::format("COPY ({}) TO STDOUT", query), [&](std::string_view row) {
-            while (!row.empty()) {
-                MutableBytes space = framer.Space();
-                std::size_t n = std::min(space.size(), row.size());
-                std::memcpy(space.data(), row.data(), n);
-                framer.Added(n);
-                row.remove_prefix(n);
-            }
-        });
+        connection_.CopyOut(fmt::format("COPY ({}) TO STDOUT WITH (ENCODING {})", query,
+                                        QuoteLiteral(connection_.Parameter("server_encoding"))),
+                            [&](std::string_view row) {
+                                while (!row.empty()) {
+                                    MutableBytes space = framer.Space();
+                                    std::size_t n = std::min(space.size(), row.size());
+                                    std::memcpy(space.data(), row.data(), n);
+                                    framer.Added(n);
+                                    row.remove_prefix(n);
+                                }
+                            });
         framer.Finish();
         rows += framer.rows();
         bytes += framer.bytes();
@@ -203,7 +205,7 @@ BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &s
 
 void LoadUndo(Connection &connection, const Target &target, BackupReader &backup) {
     auto load = [&](const std::string &table, const std::vector<std::string> &columns, std::string_view op) {
-        CopyInto(connection, table, columns, [&](const std::function<void(ByteView)> &write) {
+        CopyInto(connection, backup, table, columns, [&](const std::function<void(ByteView)> &write) {
             backup.Content(Path(target, fmt::format("change/{}/{}", op, kOnlyChunk)), write);
         });
     };

@@ -123,7 +123,8 @@ void FillTemporary(Connection &connection, const Target &target, const std::stri
     connection.Execute("DROP TABLE " + raw);
 }
 
-void CopyInto(Connection &connection, const std::string &table, const std::vector<std::string> &columns,
+void CopyInto(Connection &connection, BackupReader &backup, const std::string &table,
+              const std::vector<std::string> &columns,
               const std::function<void(const std::function<void(ByteView)> &)> &rows) {
     if (columns.empty()) {    // only their number counts
         std::ptrdiff_t number = 0;
@@ -132,7 +133,8 @@ void CopyInto(Connection &connection, const std::string &table, const std::vecto
         return;
     }
     Connection::CopyIn copy =
-        connection.BeginCopyIn(fmt::format("COPY {} ({}) FROM STDIN", table, ColumnList(columns)));
+        connection.BeginCopyIn(fmt::format("COPY {} ({}) FROM STDIN WITH (ENCODING {})", table, ColumnList(columns),
+                                           QuoteLiteral(backup.manifest().body.value("encoding", "UTF8"))));
     try {
         rows([&](ByteView bytes) { copy.Write(bytes); });
     } catch (const Error &error) {
@@ -147,7 +149,7 @@ void LoadStage(Connection &connection, const Target &target, BackupReader &backu
     FillTemporary(connection, target, target.stage, SourceColumns(target), [&](const std::string &table) {
         for (const BackupTable &source : target.sources) {
             progress.current = source.schema + "." + source.name;
-            CopyInto(connection, table, source.copy, [&](const std::function<void(ByteView)> &write) {
+            CopyInto(connection, backup, table, source.copy, [&](const std::function<void(ByteView)> &write) {
                 backup.Rows(source, [&](ByteView rows) {
                     ticker.Check();
                     write(rows);

@@ -53,8 +53,9 @@ void PlanColumns(Target &target);
 // COPY into and the columns that it is ready for; what the live table has of these are columns of the result.
 void FillTemporary(Connection &connection, const Target &target, const std::string &table,
                    const std::vector<std::string> &columns, const std::function<void(const std::string &table)> &load);
-// COPY text into `table`; rows without columns are counted.
-void CopyInto(Connection &connection, const std::string &table, const std::vector<std::string> &columns,
+// COPY text, in the encoding of the backup's database, into `table`; rows without columns are counted.
+void CopyInto(Connection &connection, BackupReader &backup, const std::string &table,
+              const std::vector<std::string> &columns,
               const std::function<void(const std::function<void(ByteView)> &)> &rows);
 
 void LoadStage(Connection &connection, const Target &target, BackupReader &backup, Ticker &ticker, Log &log,

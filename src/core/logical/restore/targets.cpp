@@ -6,6 +6,7 @@
 #include <set>
 
 #include "logical/filter.h"
+#include "logical/partitions.h"
 
 namespace ark {
 namespace {
@@ -19,20 +20,6 @@ std::string Both(const std::string &a, const std::string &b) {
 
 bool Similar(std::string_view a, std::string_view b) {
     return a.find(b) != std::string_view::npos || b.find(a) != std::string_view::npos;
-}
-
-// Rows of a partitioned table lie in its leaves, at any depth.
-void AddLeaves(const std::vector<BackupTable> &all, const BackupTable &parent, Wanted &wanted) {
-    for (const BackupTable &table : all) {
-        if (table.partition_of.size() != 2 || table.partition_of[0] != parent.schema ||
-            table.partition_of[1] != parent.name)
-            continue;
-        wanted.partitions.emplace_back(table.schema, table.name);
-        if (table.kind == 'p')
-            AddLeaves(all, table, wanted);
-        else
-            wanted.sources.push_back(table);
-    }
 }
 
 std::string ColumnDefinitions(const BackupTable &table) {
@@ -147,10 +134,9 @@ std::vector<Wanted> FindWanted(BackupReader &backup, const std::vector<Entity> &
                 }))
                 continue;
             Wanted one{table, {}, {}, Both(asked.filter, filter), {}};
-            if (table.kind == 'p')
-                AddLeaves(all, table, one);
-            else
-                one.sources.push_back(table);
+            Partitions partitions = FindPartitions(all, table);
+            one.sources = std::move(partitions.leaves);
+            one.partitions = std::move(partitions.members);
             wanted.push_back(std::move(one));
         }
     std::set<RelationName> within;
