@@ -119,6 +119,7 @@ CREATE TABLE ark_private.restore (
     started_at timestamptz,
     finished_at timestamptz,
     tables jsonb,
+    transaction_id xid8,
     committed boolean NOT NULL DEFAULT false,
     safety_backup_id text,
     undo_of bigint,

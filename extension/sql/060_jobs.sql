@@ -13,20 +13,45 @@ RETURNS void LANGUAGE sql VOLATILE AS $$
     VALUES (id, action, verb, 'queued', source, database, kind, schedule, caller, arguments)
 $$;
 
+-- A restore is about to write: with this its outcome can be learnt whatever dies meanwhile.
+CREATE FUNCTION ark_private.note_transaction(id bigint, writing xid8, safety text) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    UPDATE ark_private.restore SET transaction_id = writing, safety_backup_id = safety WHERE job_id = id
+$$;
+
+-- Whether the restore of a job is in the database; null: it never wrote, or it is too long ago. A session that is ended may need a moment to notice.
+CREATE FUNCTION ark_private.was_committed(id bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    writing xid8 := (SELECT transaction_id FROM ark_private.restore WHERE job_id = id);
+BEGIN
+    FOR i IN 1 .. 100 LOOP
+        EXIT WHEN pg_xact_status(writing) IS DISTINCT FROM 'in progress';
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+    RETURN pg_xact_status(writing) = 'committed';
+END
+$$;
+
 -- Jobs that a crash or a restart ended without an outcome.
 CREATE FUNCTION ark_private.interrupt_jobs(alive bigint[]) RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     lost ark_private.job;
     lost_count bigint := 0;
+    is_in boolean;
 BEGIN
     FOR lost IN SELECT * FROM ark_private.job WHERE state IN ('queued', 'running') AND job_id <> ALL (alive) ORDER BY job_id FOR UPDATE LOOP
+        is_in := CASE WHEN lost.restore_id IS NOT NULL THEN ark_private.was_committed(lost.job_id) END;
         UPDATE ark_private.job SET state = 'interrupted', finished_at = clock_timestamp(), sqlstate = '57P02',
                message = CASE lost.state WHEN 'queued' THEN 'the server stopped before the job began' ELSE 'the server stopped while the job ran' END,
-               hint = CASE WHEN lost.restore_id IS NOT NULL THEN 'A restore is one transaction: it was committed whole or not at all. Compare before you run it again.'
+               detail = CASE WHEN is_in THEN format('Restore %s was committed.', lost.restore_id) WHEN lost.restore_id IS NOT NULL THEN 'Nothing changed.' END,
+               hint = CASE WHEN is_in THEN format('To undo: SELECT * FROM ark.undo_restore(%s);', lost.restore_id)
                            ELSE 'Nothing reported done is lost. Run it again.' END
          WHERE job_id = lost.job_id;
-        UPDATE ark_private.restore SET state = 'interrupted', finished_at = clock_timestamp() WHERE job_id = lost.job_id AND state = 'running';
+        UPDATE ark_private.restore SET state = 'interrupted', finished_at = clock_timestamp(), committed = coalesce(is_in, false),
+               safety_backup_id = CASE WHEN is_in THEN safety_backup_id END
+         WHERE job_id = lost.job_id AND state = 'running';
         PERFORM ark_private.audit(lost.action, lost.caller, 'interrupted', lost.arguments->>'reason', lost.arguments, lost.job_id, lost.backup_id, lost.restore_id);
         lost_count := lost_count + 1;
     END LOOP;
@@ -64,6 +89,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     result jsonb := outcome->'result';
     dry_run boolean := coalesce((j.arguments->>'dry_run')::boolean, false);
+    is_in boolean := coalesce((result->>'committed')::boolean, (outcome->>'changed')::boolean, false);
     plan bigint;
 BEGIN
     IF dry_run AND result IS NOT NULL THEN
@@ -75,10 +101,9 @@ BEGIN
         UPDATE ark_private.job SET plan_id = plan WHERE job_id = j.job_id;
     ELSIF NOT dry_run THEN
         UPDATE ark_private.restore SET state = outcome->>'state', finished_at = clock_timestamp(), backup_id = result->>'backup_id', tables = result->'tables',
-               committed = coalesce((result->>'committed')::boolean, (outcome->>'changed')::boolean, false),
-               safety_backup_id = result->>'safety_backup_id', message = coalesce(result->>'message', outcome->>'message')
+               committed = is_in, safety_backup_id = CASE WHEN is_in THEN coalesce(result->>'safety_backup_id', safety_backup_id) END, message = coalesce(result->>'message', outcome->>'message')
          WHERE restore_id = j.restore_id;
-        IF result IS NOT NULL THEN
+        IF is_in THEN
             UPDATE ark_private.restore SET undone_by = j.restore_id WHERE restore_id = (j.arguments->'ark'->>'undo_of')::bigint;
             UPDATE ark_private.plan SET run_as_restore = j.restore_id WHERE plan_id = j.plan_id;
         END IF;

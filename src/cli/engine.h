@@ -62,6 +62,9 @@ public:
                        const std::string &database = {}, const std::string &kind = {});
 
     std::function<void(const BackupId &)> begun;    // told once, when a backup has its id
+    // Of a restore, as RestoreRequest has them.
+    std::function<void(const std::string &transaction, const std::optional<BackupId> &safety_backup)> writing;
+    std::function<void()> committed;
 
 private:
     std::shared_ptr<Repository> OpenPath(bool create);

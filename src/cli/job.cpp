@@ -113,7 +113,7 @@ void SendError(EventPipe &events, const Error &error, bool changed) {
                  {"changed", changed}});
 }
 
-Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker) {
+Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, bool &changed) {
     std::string name = request.value("verb", "");
     const Verb *verb = FindVerb(name);
     if (!verb)
@@ -131,6 +131,15 @@ Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker) {
     Engine engine(std::move(config),
                   {text("role"), text("session_user"), text("application_name"), text("client_addr")}, events, ticker);
     engine.begun = [&](const BackupId &id) { events.Send({{"event", "started"}, {"backup_id", id}}); };
+    engine.writing = [&](const std::string &transaction, const std::optional<BackupId> &safety_backup) {
+        events.Send({{"event", "writing"},
+                     {"transaction", transaction},
+                     {"safety_backup_id", safety_backup ? Json(*safety_backup) : Json()}});
+    };
+    engine.committed = [&] {
+        changed = true;
+        events.Send({{"event", "committed"}});
+    };
     return verb->run(engine, Arguments(verb->flags, request.value("arguments", Json::object()), name));
 }
 
@@ -143,6 +152,7 @@ int RunJob() {
     std::atomic<bool> stop{false};
     RequestPipe requests;
     std::thread listener;
+    bool changed = false;
     int status = 0;
     try {
         CheckProtocol(ParseLine(requests.Line(stop), "its first line"));
@@ -159,12 +169,12 @@ int RunJob() {
             }
             if (!stop.load()) ticker.Cancel();
         });
-        events.Send({{"event", "result"}, {"result", RunRequest(request, events, ticker)}});
+        events.Send({{"event", "result"}, {"result", RunRequest(request, events, ticker, changed)}});
     } catch (const Error &error) {
-        SendError(events, error, false);
+        SendError(events, error, changed);
         status = ExitCodeOf(error.code);
     } catch (const std::exception &error) {
-        SendError(events, Error(Code::kInternal, error.what()), false);
+        SendError(events, Error(Code::kInternal, error.what()), changed);
         status = 1;
     }
     stop.store(true);

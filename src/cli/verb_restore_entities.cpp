@@ -19,6 +19,21 @@ bool FiresTriggers(const Arguments &arguments) {
     return triggers == "fire";
 }
 
+void TellStore(Engine &engine, const std::shared_ptr<Repository> &repository, const RestoreRequest &request,
+               Json &result) {
+    WriteEvent(*repository, engine.ClusterKey(repository),
+               {.subject = result["backup_id"],
+                .type = "restored",
+                .body = {{"by", engine.Actor()},
+                         {"reason", request.reason},
+                         {"database", request.target_database},
+                         {"restore_id", request.restore_id},
+                         {"safety_backup_id", result["safety_backup_id"]}}},
+               engine.clock(), engine.random());
+    if (result["safety_backup_id"].is_string())
+        result["backup"] = BackupObject(engine, repository, result["safety_backup_id"].get<std::string>());
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     RestoreRequest request;
     request.conninfo = engine.config().Text("conninfo");
@@ -42,6 +57,8 @@ Json Run(Engine &engine, const Arguments &arguments) {
     request.reason = arguments.Text("reason");
     request.restore_id = arguments.Number("restore_id");
     request.expect = arguments.Raw("plan");
+    request.on_write = engine.writing;
+    request.on_commit = engine.committed;
     request.compression = ParseCompression(engine.config().Text("compression"));
 
     std::shared_ptr<Repository> repository = request.dry_run ? engine.OpenForReading() : engine.OpenForWriting();
@@ -52,17 +69,6 @@ Json Run(Engine &engine, const Arguments &arguments) {
     TimePoint started = engine.clock().Now();
     RestoreResult restored = RestoreEntities(request, backup.manifest.clear.backup, repository, engine.Keys(repository),
                                              engine.clock(), engine.random(), engine.ticker(), engine.log());
-    if (restored.committed)
-        WriteEvent(*repository, engine.ClusterKey(repository),
-                   {.subject = backup.manifest.clear.backup,
-                    .type = "restored",
-                    .body = {{"by", engine.Actor()},
-                             {"reason", request.reason},
-                             {"database", request.target_database},
-                             {"restore_id", request.restore_id},
-                             {"safety_backup_id", restored.safety_backup ? Json(*restored.safety_backup) : Json()}}},
-                   engine.clock(), engine.random());
-
     Json result{{"state", "done"},
                 {"message", restored.message},
                 {"database", request.target_database},
@@ -72,11 +78,17 @@ Json Run(Engine &engine, const Arguments &arguments) {
                 {"committed", restored.committed}};
     result["started_at"] = FormatTime(started, true);
     result["finished_at"] = FormatTime(engine.clock().Now(), true);
-    result["warnings"] = restored.warnings;
     result["tables"] = Json::array();
     for (const TablePlan &plan : restored.tables) result["tables"].push_back(ToJson(plan));
     result["safety_backup_id"] = restored.safety_backup ? Json(*restored.safety_backup) : Json();
-    if (restored.safety_backup) result["backup"] = BackupObject(engine, repository, *restored.safety_backup);
+    if (restored.committed) {
+        try {
+            TellStore(engine, repository, request, result);
+        } catch (const Error &error) {    // the rows are back: a store that is out of reach does not change that
+            restored.warnings.push_back(fmt::format("the store could not be told of this restore: {}", error.message));
+        }
+    }
+    result["warnings"] = restored.warnings;
     return result;
 }
 

@@ -10,17 +10,19 @@
 namespace ark::pg {
 
 namespace query {
-extern const char kReserveJobIds[];    // (how many) -> first id
-extern const char kQueueJob[];         // (id, action, verb, source, database, kind, schedule, caller, arguments)
-extern const char kBeginJob[];         // (id) -> arguments, restore id
-extern const char kFinishJob[];        // (id, outcome)
-extern const char kInterruptJobs[];    // (array of ids that are alive) -> count
-extern const char kScheduleTurn[];     // () -> rows of jobs to start
-extern const char kNextWake[];         // () -> milliseconds
-extern const char kSealAudit[];        // ()
-extern const char kJobRows[];          // (id) -> ark.job_result
-extern const char kRestoreRows[];      // (id) -> rows of restore_entities
-extern const char kCheckRows[];        // (id) -> rows of check_store
+extern const char kReserveJobIds[];      // (how many) -> first id
+extern const char kQueueJob[];           // (id, action, verb, source, database, kind, schedule, caller, arguments)
+extern const char kBeginJob[];           // (id) -> arguments, restore id
+extern const char kNoteTransaction[];    // (id, transaction, safety copy)
+extern const char kWasCommitted[];       // (id)
+extern const char kFinishJob[];          // (id, outcome)
+extern const char kInterruptJobs[];      // (array of ids that are alive) -> count
+extern const char kScheduleTurn[];       // () -> rows of jobs to start
+extern const char kNextWake[];           // () -> milliseconds
+extern const char kSealAudit[];          // ()
+extern const char kJobRows[];            // (id) -> ark.job_result
+extern const char kRestoreRows[];        // (id) -> rows of restore_entities
+extern const char kCheckRows[];          // (id) -> rows of check_store
 }    // namespace query
 
 // One row of a result, or none (null values); columns as text.

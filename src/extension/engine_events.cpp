@@ -68,6 +68,8 @@ EventKind KindOf(const Json &line) {
     if (name == "notice") return EventKind::kNotice;
     if (name == "warning") return EventKind::kWarning;
     if (name == "started") return EventKind::kStarted;
+    if (name == "writing") return EventKind::kWriting;
+    if (name == "committed") return EventKind::kCommitted;
     if (name == "result" && line.contains("result") && line["result"].is_object()) return EventKind::kResult;
     if (name == "error") return EventKind::kError;
     return EventKind::kUnknown;    // of a later protocol: not our concern
@@ -84,6 +86,10 @@ void Read(Json &line, Event *event) {
     case EventKind::kNotice:
     case EventKind::kWarning: event->text = PallocText(Words(line, "message")); break;
     case EventKind::kStarted: event->text = PallocText(Words(line, "backup_id")); break;
+    case EventKind::kWriting:
+        event->text = PallocText(Words(line, "transaction"));
+        event->safety_backup_id = PallocText(Words(line, "safety_backup_id"));
+        break;
     case EventKind::kResult:
         ReplaceZeros(line["result"]);
         event->text = PallocText(Words(line["result"], "message"));
@@ -93,6 +99,7 @@ void Read(Json &line, Event *event) {
         ReadFailure(line, &event->failure);
         event->changed = line.contains("changed") && line["changed"] == true;
         break;
+    case EventKind::kCommitted:
     case EventKind::kUnknown:
     case EventKind::kBroken: break;
     }

@@ -5,16 +5,30 @@
 
 namespace ark::pg {
 
-enum class EventKind { kHello, kProgress, kNotice, kWarning, kStarted, kResult, kError, kUnknown, kBroken };
+enum class EventKind {
+    kHello,
+    kProgress,
+    kNotice,
+    kWarning,
+    kStarted,
+    kWriting,
+    kCommitted,
+    kResult,
+    kError,
+    kUnknown,
+    kBroken
+};
 
 struct Event {
     EventKind kind;
     int protocol;    // hello
     JobProgress progress;
-    const char *text;    // hello: the engine's version; notice, warning; started: the backup id; result: its message
-    const char *json;    // result: the object, ASCII, without zero characters
-    Failure failure;     // error; broken: what is wrong with the line
-    bool changed;        // error
+    const char *
+        text;    // hello: the engine's version; notice, warning; started: the backup id; result: its message; writing: the transaction
+    const char *safety_backup_id;    // writing; "" if there is none
+    const char *json;                // result: the object, ASCII, without zero characters
+    Failure failure;                 // error; broken: what is wrong with the line
+    bool changed;                    // error
 };
 
 // Palloc'd in the current memory context. Never raises anything but "out of memory".

@@ -33,8 +33,10 @@ struct Job {
     bool greeted;
     const char *result;    // JSON
     const char *result_message;
-    Failure failure;    // message set: it failed
-    bool changed;
+    Failure failure;            // message set: it failed
+    const char *transaction;    // of a restore that writes
+    bool changed;               // it is committed
+    bool told;                  // the engine said itself why it failed
     const char *warnings[kMostWarnings];
     int warning_count;
     char cancel_reason[256];    // set: the end was asked for
@@ -95,6 +97,8 @@ void AttachSlot(int index) {
     before_shmem_exit(LeaveSlot, 0);
 }
 
+char *IdText() { return psprintf("%lld", static_cast<long long>(job.job_id)); }
+
 struct Begun {
     Row row;
     char *superuser;
@@ -102,9 +106,7 @@ struct Begun {
 
 void Begin(void *context) {
     auto *begun = static_cast<Begun *>(context);
-    char id[32];
-    pg_snprintf(id, sizeof id, "%lld", static_cast<long long>(job.job_id));
-    begun->row = RunQuery(query::kBeginJob, {id});
+    begun->row = RunQuery(query::kBeginJob, {IdText()});
     begun->superuser = GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false);
 }
 
@@ -202,6 +204,19 @@ void Greet(const Event &event) {
     Kill();
 }
 
+bool IsRestore() { return strcmp(job.slot->request.verb, "restore-entities") == 0; }
+
+// So that even after a crash of the server it is known whether the restore was committed, and how to undo it.
+void NoteTransaction(void *safety_backup_id) {
+    auto *safety = static_cast<const char *>(safety_backup_id);
+    RunQuery(query::kNoteTransaction, {IdText(), job.transaction, safety[0] ? safety : nullptr});
+}
+
+void AskIfCommitted(void *committed) {
+    Row row = RunQuery(query::kWasCommitted, {IdText()});
+    *static_cast<bool *>(committed) = row.values && row.values[0] && row.values[0][0] == 't';
+}
+
 void Handle(const Event &event) {
     if (!job.greeted && event.kind != EventKind::kHello && event.kind != EventKind::kBroken) return;
     LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -209,8 +224,7 @@ void Handle(const Event &event) {
     case EventKind::kProgress:
         job.slot->progress = event.progress;
         job.slot->progress.updated_at = GetCurrentTimestamp();
-        job.in_commit =
-            strcmp(event.progress.phase, "commit") == 0 && strncmp(job.slot->request.verb, "restore", 7) == 0;
+        job.in_commit = strcmp(event.progress.phase, "commit") == 0 && IsRestore();
         job.bytes_read = event.progress.done_bytes;
         job.bytes_stored = event.progress.stored_bytes;
         break;
@@ -219,18 +233,28 @@ void Handle(const Event &event) {
         AddNote(*job.slot, WARNING, event.text);
         if (job.warning_count < kMostWarnings) job.warnings[job.warning_count++] = event.text;
         break;
+    case EventKind::kCommitted:
+        job.slot->changed = true;    // so whoever cancels learns at once that it is too late
+        if (job.slot->waiter_latch) SetLatch(job.slot->waiter_latch);
+        break;
     case EventKind::kStarted: CopyText(job.slot->backup_id, sizeof job.slot->backup_id, event.text); break;
     default: break;
     }
     LWLockRelease(shared->lock);
     switch (event.kind) {
     case EventKind::kHello: Greet(event); break;
+    case EventKind::kCommitted: job.changed = true; break;
+    case EventKind::kWriting:
+        job.transaction = event.text;
+        RunInTransaction(NoteTransaction, const_cast<char *>(event.safety_backup_id), nullptr);
+        break;
     case EventKind::kResult:
         job.result = event.json;
         job.result_message = event.text;
         break;
     case EventKind::kError:
-        job.changed = event.changed;
+        job.changed |= event.changed;
+        job.told = true;
         Fail(event.failure.sqlstate, event.failure.message, event.failure.detail, event.failure.hint);
         break;
     case EventKind::kBroken:
@@ -273,8 +297,9 @@ void ReadEvents() {
 // Says the end to the engine once, and sets the time after which it is killed.
 void AskToEnd(const char *reason, bool shutdown) {
     if (job.cancel_reason[0]) return;
+    if (job.changed && !shutdown) return;    // too late: what is left is to tidy up
     CopyText(job.cancel_reason, sizeof job.cancel_reason, reason);
-    int grace = !job.in_commit ? kCancelGraceMs : shutdown ? kShutdownCommitGraceMs : kCommitGraceMs;
+    int grace = !job.in_commit && !job.changed ? kCancelGraceMs : shutdown ? kShutdownCommitGraceMs : kCommitGraceMs;
     job.kill_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), grace);
     if (job.outgoing_left > 0) return Kill();    // it never read its request
     job.outgoing = FormatCancel(reason);
@@ -334,34 +359,42 @@ void ListenToEngine() {
     }
 }
 
+// An engine that was killed while it wrote cannot say how its transaction ended: the server can.
+void LearnIfCommitted() {
+    if (job.changed || job.told || !job.transaction) return;
+    RunInTransaction(AskIfCommitted, &job.changed, nullptr);
+}
+
 JobState Judge() {
     if (job.result && !job.failure.message[0])
         return JobState::kDone;    // even if its end was asked for: it was too late
     job.result = nullptr;
+    LearnIfCommitted();
+    if (job.changed) {
+        auto restore_id = static_cast<long long>(job.slot->restore_id);
+        Fail(ERRCODE_INTERNAL_ERROR, "the engine ended before it could tell an outcome", job.cancel_reason, "");
+        CopyText(job.failure.detail, sizeof job.failure.detail,
+                 psprintf("Restore %lld was committed%s%s", restore_id, job.failure.detail[0] ? "; " : ".",
+                          job.failure.detail));
+        CopyText(job.failure.hint, sizeof job.failure.hint,
+                 psprintf("To undo: SELECT * FROM ark.undo_restore(%lld);", restore_id));
+        return JobState::kFailed;
+    }
     if (job.cancel_reason[0]) {
-        bool unsure = job.killed && job.in_commit;
-        Failure told = job.failure;
         job.failure = {};
         Fail(ERRCODE_QUERY_CANCELED, psprintf("job %lld was cancelled", static_cast<long long>(job.job_id)),
-             psprintf("%s%s", job.cancel_reason,
-                      job.changed ? "; something was committed before"
-                      : unsure    ? "; the engine was killed while it committed: look before you go on"
-                                  : "; nothing changed"),
-             job.changed ? told.hint : "");
+             psprintf("%s; nothing changed", job.cancel_reason), "");
         return JobState::kCancelled;
     }
     char how[256];
     DescribeEnd(&job.engine, how, sizeof how);
+    if (IsRestore()) strlcat(how, " Nothing changed.", sizeof how);
     Fail(ERRCODE_INTERNAL_ERROR, "the engine ended without telling an outcome", how,
          "The server log holds what it wrote to standard error.");
     return JobState::kFailed;
 }
 
-void Finish(void *outcome) {
-    char id[32];
-    pg_snprintf(id, sizeof id, "%lld", static_cast<long long>(job.job_id));
-    RunQuery(query::kFinishJob, {id, static_cast<const char *>(outcome)});
-}
+void Finish(void *outcome) { RunQuery(query::kFinishJob, {IdText(), static_cast<const char *>(outcome)}); }
 
 void Conclude(JobState state) {
     Outcome outcome{state,          job.result,          state == JobState::kDone ? nullptr : &job.failure,

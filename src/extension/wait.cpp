@@ -76,12 +76,12 @@ void TellProgress(int64 job_id, const Seen &seen) {
     bool over = IsFinal(seen.state);
     bool committed = seen.changed || seen.state == JobState::kDone;
     ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("canceling statement due to user request"),
-                    !over        ? errdetail("Job %lld was asked to end and has not answered yet.", id)
-                    : !committed ? errdetail("Job %lld was cancelled: nothing changed.", id)
+                    !over && !committed ? errdetail("Job %lld was asked to end and has not answered yet.", id)
+                    : !committed        ? errdetail("Job %lld was cancelled: nothing changed.", id)
                     : seen.restore_id
                         ? errdetail("Too late: restore %lld was committed.", static_cast<long long>(seen.restore_id))
                         : errdetail("Too late: job %lld had finished.", id),
-                    !over ? errhint("SELECT * FROM ark.job_history WHERE job_id = %lld;", id)
+                    !over && !committed ? errhint("SELECT * FROM ark.job_history WHERE job_id = %lld;", id)
                     : committed && seen.restore_id
                         ? errhint("SELECT * FROM ark.undo_restore(%lld);", static_cast<long long>(seen.restore_id))
                         : 0));
@@ -94,7 +94,7 @@ void CancelAndRaise(int64 job_id) {
     CancelJob(job_id, "the waiting statement was cancelled");
     Seen seen{};
     TimestampTz begun = GetCurrentTimestamp();
-    while (Look(job_id, &seen) && !IsFinal(seen.state)) {
+    while (Look(job_id, &seen) && !IsFinal(seen.state) && !seen.changed) {
         if (QueryCancelPending || TimestampDifferenceExceeds(begun, GetCurrentTimestamp(), kCancelPatienceMs)) break;
         CHECK_FOR_INTERRUPTS();    // pg_terminate_backend still works
         WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 500, PG_WAIT_EXTENSION);

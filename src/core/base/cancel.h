@@ -12,6 +12,8 @@ class Ticker {
 public:
     virtual ~Ticker() = default;
     virtual bool Cancelled() = 0;
+    // From now on it is too late: Cancelled() stays false. Before a COMMIT, whose outcome must be learnt and told.
+    virtual void Close() {}
     void Check() {    // throws Error(kCancelled)
         if (Cancelled()) throw Error(Code::kCancelled, "cancelled on request");
     }
@@ -19,11 +21,17 @@ public:
 
 class FlagTicker : public Ticker {
 public:
-    bool Cancelled() override { return flag_.load(std::memory_order_relaxed); }
-    void Cancel() { flag_.store(true, std::memory_order_relaxed); }
+    bool Cancelled() override { return state_.load(std::memory_order_relaxed) == State::kCancelled; }
+    void Cancel() noexcept { Leave(State::kCancelled); }    // from a signal handler too
+    void Close() noexcept override { Leave(State::kClosed); }
 
 private:
-    std::atomic<bool> flag_{false};
+    enum class State { kOpen, kCancelled, kClosed };
+    void Leave(State to) noexcept {
+        State open = State::kOpen;
+        state_.compare_exchange_strong(open, to);
+    }
+    std::atomic<State> state_{State::kOpen};
 };
 
 Ticker &NeverCancelled();

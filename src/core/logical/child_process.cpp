@@ -21,12 +21,14 @@ constexpr int kTickMs = 100;
 constexpr auto kPatience = std::chrono::seconds(1);    // between asking a child to end and making it
 
 // Between fork and exec only what POSIX allows a threaded program; everything was prepared before.
-[[noreturn]] void BecomeProgram(char **argv, char **environment, int output, int complaints, int failure) {
+[[noreturn]] void BecomeProgram(char **argv, char **environment, int output, int complaints, int failure,
+                                pid_t parent) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     for (int number : {SIGINT, SIGTERM, SIGPIPE, SIGHUP, SIGCHLD}) signal(number, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(126);    // which died before the line above
     int nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
         dup2(complaints, STDERR_FILENO) >= 0)
@@ -65,10 +67,11 @@ ChildProcess::ChildProcess(const std::vector<std::string> &argv,
     complaints_ = Fd(memfd_create("complaints", MFD_CLOEXEC));
     if (!complaints_) ThrowErrno(errno, "could not keep the complaints of \"" + name_ + "\"");
 
+    pid_t self = getpid();
     pid_ = fork();
     if (pid_ == 0)
         BecomeProgram(word_pointers.data(), variable_pointers.data(), output_end.get(), complaints_.get(),
-                      failure_end.get());
+                      failure_end.get(), self);
     if (pid_ < 0) {
         pid_ = 0;
         ThrowErrno(errno, "could not start \"" + name_ + "\"");
@@ -102,8 +105,8 @@ int ChildProcess::Wait() {
 
 void ChildProcess::Stop() noexcept {
     if (pid_ == 0) return;
+    kill(pid_, SIGTERM);    // first: a closed pipe would end pg_dump before it has told its server
     output_.Reset();
-    kill(pid_, SIGTERM);
     auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (std::chrono::steady_clock::now() < deadline) {
         if (waitpid(pid_, nullptr, WNOHANG) != 0) {

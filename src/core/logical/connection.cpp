@@ -235,22 +235,32 @@ int Connection::port() const { return std::atoi(PQport(state_->conn)); }
 std::string Connection::user() const { return PQuser(state_->conn); }
 int Connection::backend_pid() const { return PQbackendPID(state_->conn); }
 
-std::string Connection::ChildConninfo() const {
+std::string Connection::ChildConninfo(std::string_view application_name, std::string_view server_options) const {
     Options options(PQconninfo(state_->conn), PQconninfoFree);
     std::string text;
+    auto add = [&](std::string_view keyword, std::string_view value) {
+        std::string quoted;
+        for (char c : value) {
+            if (c == '\'' || c == '\\') quoted += '\\';
+            quoted += c;
+        }
+        text += fmt::format("{}{}='{}'", text.empty() ? "" : " ", keyword, quoted);
+    };
+    std::string for_server;
     for (PQconninfoOption *option = options.get(); option && option->keyword; option++) {
         std::string_view keyword = option->keyword;
         if (!option->val || !*option->val || keyword == "password" || keyword == "application_name" ||
             keyword == "replication")
             continue;
         if (option->compiled && std::strcmp(option->val, option->compiled) == 0 && keyword != "port") continue;
-        std::string quoted;
-        for (const char *c = option->val; *c; c++) {
-            if (*c == '\'' || *c == '\\') quoted += '\\';
-            quoted += *c;
-        }
-        text += fmt::format("{}{}='{}'", text.empty() ? "" : " ", keyword, quoted);
+        if (keyword == "options")
+            for_server = option->val;
+        else
+            add(keyword, option->val);
     }
+    if (!server_options.empty()) for_server += (for_server.empty() ? "" : " ") + std::string(server_options);
+    if (!for_server.empty()) add("options", for_server);
+    if (!application_name.empty()) add("application_name", application_name);
     return text;
 }
 

@@ -92,7 +92,8 @@ public:
     std::string user() const;
     int backend_pid() const;
     // "dbname=… host=…" for pg_dump and other children: keywords that came from the conninfo, password through PGPASSWORD only.
-    std::string ChildConninfo() const;
+    // `application_name` is the child's; `server_options` ("-c name=value") are added to those of the conninfo.
+    std::string ChildConninfo(std::string_view application_name = {}, std::string_view server_options = {}) const;
     Secret ChildPassword() const;     // empty: none was given
     void RequestCancel() noexcept;    // from any thread
 

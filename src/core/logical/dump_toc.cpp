@@ -28,6 +28,18 @@ Fd TemporaryFile() {
     return file;
 }
 
+constexpr std::string_view kKeepQuiet = "-c log_min_messages=panic -c log_min_error_statement=panic";
+
+// As a start-up option, which is judged by the session's user.
+bool MayKeepQuiet(Connection &connection) {
+    std::string sql = "SELECT r.rolsuper";
+    if (connection.server_version_num() >= 150000)
+        sql +=
+            " OR (pg_catalog.has_parameter_privilege(r.oid, 'log_min_messages', 'SET')"
+            " AND pg_catalog.has_parameter_privilege(r.oid, 'log_min_error_statement', 'SET'))";
+    return connection.Query(sql + " FROM pg_catalog.pg_roles r WHERE r.rolname = session_user").Bool(0, 0);
+}
+
 std::vector<std::string> Arguments(const DumpRequest &request) {
     std::vector<std::string> argv = {request.pg_dump,
                                      "--format=custom",
@@ -48,24 +60,55 @@ std::vector<std::string> Arguments(const DumpRequest &request) {
 
 }    // namespace
 
+DumpRequest QuietDump(Connection &connection, std::string pg_dump, const std::string &snapshot,
+                      std::function<std::unique_ptr<Connection>()> connect) {
+    // The backend's pid makes the name unique among those that run.
+    std::string name = fmt::format("pg_ark definitions {}", connection.backend_pid());
+    bool quiet = MayKeepQuiet(connection);
+    DumpRequest request{.pg_dump = std::move(pg_dump),
+                        .conninfo = connection.ChildConninfo(name, quiet ? kKeepQuiet : ""),
+                        .password = connection.ChildPassword(),
+                        .snapshot = snapshot,
+                        .encoding = {},
+                        .tables = {},
+                        .end_session = {}};
+    // With the wait, where the server has it: a session that found its client gone would complain again.
+    std::string wait = connection.server_version_num() >= 140000 ? ", 2000" : "";
+    if (!quiet)
+        request.end_session = [name, wait, connect = std::move(connect)] {
+            connect()->Query(fmt::format("SELECT pg_catalog.pg_terminate_backend(a.pid{}) FROM "
+                                         "pg_catalog.pg_stat_activity a WHERE a.application_name = $1 AND a.usename = "
+                                         "session_user",
+                                         wait),
+                             {name});
+        };
+    return request;
+}
+
 DumpTocTask::DumpTocTask(DumpRequest request, Candidates reusable)
     : request_(std::move(request)), reusable_(std::move(reusable)) {}
+
+// A courtesy to whoever reads the log: if it fails, pg_dump is ended all the same.
+void DumpTocTask::EndSession() {
+    if (!request_.end_session) return;
+    try {
+        request_.end_session();
+    } catch (const Error &error) {
+        if (error.code == Code::kCancelled) throw;
+    }
+}
 
 bool DumpTocTask::TryFetch(Ticker &ticker, std::string &complaints) {
     std::vector<std::pair<std::string, Secret>> secrets;
     if (!request_.password.empty()) secrets.emplace_back("PGPASSWORD", request_.password);
     ChildProcess child(Arguments(request_), secrets, ticker);
     spool_ = TemporaryFile();
-    bool printed = false;
-    auto pull = [&](MutableBytes to) {
-        std::size_t length = child.Read(to);
-        printed |= length > 0;
-        return length;
-    };
+    auto pull = [&](MutableBytes to) { return child.Read(to); };
     try {
         DumpArchiveReader reader(pull, [&](ByteView bytes) { WriteAll(spool_.get(), bytes, "a temporary file"); });
         archive_version_ = reader.Header().version.ToString();
         for (entries_ = 0; reader.Next(); entries_++) ticker.Check();
+        EndSession();
         return true;
     } catch (const Error &error) {
         if (error.code != Code::kCorrupt) throw;

@@ -2,6 +2,8 @@
 // the data; then it is ended.
 #pragma once
 
+#include <functional>
+
 #include "base/file.h"
 #include "logical/export_task.h"
 #include "logical/repeat_export.h"
@@ -15,7 +17,14 @@ struct DumpRequest {
     std::string snapshot;
     std::string encoding;    // the server's, like the rows, whatever PGCLIENTENCODING says
     std::vector<std::pair<std::string, std::string>> tables;    // schema and name; empty: the whole database
+    // Ends the session of pg_dump on the server before pg_dump itself is ended; empty: that needs no care.
+    std::function<void()> end_session;
 };
+
+// A pg_dump that is ended in mid-table leaves complaints in the server's log, which somebody may be woken by. A role that may say so
+// keeps the log clear of its session; the session of any other is ended from the server's side, which is one line.
+DumpRequest QuietDump(Connection &connection, std::string pg_dump, const std::string &snapshot,
+                      std::function<std::unique_ptr<Connection>()> connect);
 
 // Runs beside the readers: Start() early, because pg_dump needs its own locks; Emit() waits for nothing.
 class DumpTocTask : public ExportTask {
@@ -33,6 +42,7 @@ public:
 
 private:
     bool TryFetch(Ticker &ticker, std::string &complaints);
+    void EndSession();
 
     DumpRequest request_;
     Candidates reusable_;

@@ -56,9 +56,15 @@ ExportAttempt::ExportAttempt(ExportContext &context)
     : context_(context),
       ticker_(context.ticker),
       reusable_(context.base, context.earlier),
-      work_(static_cast<std::size_t>(context.request.jobs), kMemoryUnderWay) {}
+      work_(static_cast<std::size_t>(context.request.jobs), kMemoryUnderWay) {
+    // Locks are given back at once when the attempt ends, however slow the store is.
+    for (auto &store : context_.stores) store->packs().StopWith(&ticker_);
+}
 
-ExportAttempt::~ExportAttempt() { JoinThreads(); }
+ExportAttempt::~ExportAttempt() {
+    JoinThreads();
+    for (auto &store : context_.stores) store->packs().StopWith(nullptr);
+}
 
 AttemptResult ExportAttempt::Run() {
     AttemptResult result;
@@ -105,12 +111,9 @@ void ExportAttempt::TakeSnapshot() {
 }
 
 void ExportAttempt::StartThreads() {
-    DumpRequest dump{context_.pg_dump,
-                     coordinator_->ChildConninfo(),
-                     coordinator_->ChildPassword(),
-                     snapshot_,
-                     context_.encoding,
-                     {}};
+    DumpRequest dump = QuietDump(*coordinator_, context_.pg_dump, snapshot_,
+                                 [this] { return OpenForExport(context_.request, ticker_, SilentLog()); });
+    dump.encoding = context_.encoding;
     if (!context_.scope.whole_database) {
         Result tables =
             coordinator_->Query("SELECT n.nspname, c.relname" + FromRelations(context_.scope, "'r', 'p', 'm', 'f'"));

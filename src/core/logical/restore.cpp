@@ -7,6 +7,7 @@
 #include <set>
 
 #include "logical/restore/caller_rights.h"
+#include "logical/restore/commit.h"
 #include "logical/restore/consequences.h"
 #include "logical/restore/merge.h"
 #include "logical/restore/recreate.h"
@@ -227,6 +228,7 @@ private:
         progress.total_items = targets_.size();
         for (const Target &target : targets_)
             for (const BackupTable &source : target.sources) progress.total_bytes += source.bytes;
+        log_.Report(progress);    // the first rows may be long in coming
         for (const Target &target : targets_) {
             ticker_.Check();
             if (request_.undo)
@@ -429,8 +431,10 @@ private:
             if (!step.target->created && step.counts.any()) live.push_back(step);
         if (!live.empty() && request_.safety)
             result_.safety_backup = WriteSafetyCopy(connection_, live, request_, context_);
-        std::string summary = Summary();
+        std::string summary = Summary(), transaction;
         try {
+            transaction = connection_.Query("SELECT pg_catalog.pg_current_xact_id()").String(0, 0);
+            if (request_.on_write) request_.on_write(transaction, result_.safety_backup);
             log_.Report({.phase = "merge",
                          .done_bytes = 0,
                          .total_bytes = 0,
@@ -446,13 +450,13 @@ private:
                 for (const std::string &note :
                      AdvanceSequences(connection_, LoadLiveTable(connection_, targets_[i].live.oid)))
                     result_.tables[i].notes.push_back(note);
+            ticker_.Close();
             ticker_.Check();    // the last moment at which nothing was changed
         } catch (const Error &) {
             DropSafetyCopy();
             throw;
         }
-        connection_.Execute("COMMIT");
-        result_.committed = true;
+        Commit(transaction);
         for (const std::string &entry : recreation_->left()) result_.warnings.push_back(entry);
         Analyze();
         result_.message = summary + "; done";
@@ -491,6 +495,20 @@ private:
         } catch (const Error &error) {
             result_.warnings.push_back("the restore is done, but not every table was analyzed: " + error.message);
         }
+    }
+
+    void Commit(const std::string &transaction) {
+        log_.Report({.phase = "commit",
+                     .done_bytes = 0,
+                     .total_bytes = 0,
+                     .stored_bytes = 0,
+                     .done_items = 0,
+                     .total_items = steps_.size(),
+                     .current = {}});
+        if (!CommitForCertain(connection_, transaction, request_.conninfo, request_.target_database, ticker_))
+            result_.warnings.push_back("the connection was lost in the commit; the server says that it was committed");
+        result_.committed = true;
+        if (request_.on_commit) request_.on_commit();
     }
 
     // The restore failed before its commit was tried: what was kept equals what is live.

@@ -52,6 +52,12 @@ void ApplySessionContract(Connection &connection, bool reader) {
     };
     set(SessionContract(connection, reader));
     set(SessionComfort(connection));
+    // A server that did not look would finish the statement of an engine that was killed, with its locks held. Not every
+    // platform can look.
+    if (connection.server_version_num() >= 140000)
+        sql +=
+            ", CASE WHEN pg_catalog.version() ~ 'linux' THEN"
+            " pg_catalog.set_config('client_connection_check_interval', '500ms', false) END";
     connection.Execute(sql);
 }
 

@@ -23,6 +23,7 @@ public:
     }
 
     std::size_t Read(MutableBytes to) override {
+        upload_.ThrowIfAbandoned();
         std::size_t filled = 0;
         while (filled < to.size()) {
             if (at_ == part_.size() && !NextPart()) break;
@@ -61,7 +62,7 @@ private:
         if (whole_) return false;
         std::unique_lock lock(upload_.mutex_);
         upload_.changed_.wait(lock, [&] { return upload_.abandoned_ || upload_.ended_ || !upload_.parts_.empty(); });
-        if (upload_.abandoned_) throw Error(Code::kCancelled, fmt::format("pack \"{}\" was abandoned", upload_.pack_));
+        if (upload_.abandoned_) upload_.ThrowAbandoned();
         if (upload_.parts_.empty()) return false;    // the last part stays: it holds the trailer
         part_ = std::move(upload_.parts_.front());
         upload_.parts_.pop_front();
@@ -94,8 +95,31 @@ PackUpload::~PackUpload() {
     thread_.join();
 }
 
+void PackUpload::ThrowAbandoned() const {
+    throw Error(Code::kCancelled, fmt::format("pack \"{}\" was abandoned", pack_));
+}
+
+void PackUpload::ThrowIfAbandoned() {
+    std::lock_guard lock(mutex_);
+    if (abandoned_) ThrowAbandoned();
+}
+
 void PackUpload::ThrowIfFailed() {
     if (failure_) std::rethrow_exception(failure_);
+}
+
+void PackUpload::WaitFor(Ticker *stop, const std::function<bool()> &done) {
+    std::unique_lock lock(mutex_);
+    while (!changed_.wait_for(lock, std::chrono::milliseconds(100), done))
+        if (stop) stop->Check();
+}
+
+void PackUpload::WaitForRoom(Ticker *stop) {
+    WaitFor(stop, [&] { return failure_ || parts_.size() < parts_queued_; });
+}
+
+void PackUpload::WaitUntilFinished(Ticker *stop) {
+    WaitFor(stop, [&] { return finished_; });
 }
 
 void PackUpload::Push(Bytes part) {

@@ -19,6 +19,9 @@ public:
     PackUpload(const PackUpload &) = delete;
     PackUpload &operator=(const PackUpload &) = delete;
 
+    // Return when Push or Wait would not wait; kCancelled when `stop` (which may be nullptr) says so before.
+    void WaitForRoom(Ticker *stop);
+    void WaitUntilFinished(Ticker *stop);
     void Push(Bytes part);    // waits while the queue is full; throws what the upload met
     void End(Bytes last);     // no more will come; a pack of this one part is sent from memory, so it can be sent again
     PackInfo Wait();          // after End(): until the object was proven to be in the store
@@ -30,6 +33,9 @@ private:
     void Prove(std::uint64_t size, ByteView tail);
     void ProveSame(std::uint64_t size, const std::string &sha256);
     void ThrowIfFailed();
+    void ThrowIfAbandoned();
+    [[noreturn]] void ThrowAbandoned() const;
+    void WaitFor(Ticker *stop, const std::function<bool()> &done);
 
     std::shared_ptr<Repository> repository_;
     std::string pack_;

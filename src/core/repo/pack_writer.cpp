@@ -38,6 +38,7 @@ struct PackWriter::State {
 
     Bytes compressed;
     std::uint64_t stored_bytes = 0;
+    Ticker *stop = nullptr;
     bool failed = false;    // an error left a frame half written: its number must never be used again
 
     void Open() {
@@ -58,6 +59,34 @@ struct PackWriter::State {
         stored_bytes += size;
     }
 
+    template <class Work>
+    auto Guarded(Work work) {
+        if (failed)
+            throw Error(Code::kInternal, fmt::format("a pack of backup \"{}\" was written to after a failure", backup));
+        failed = true;
+        if constexpr (std::is_void_v<decltype(work())>) {
+            work();
+            failed = false;
+        } else {
+            auto result = work();
+            failed = false;
+            return result;
+        }
+    }
+
+    // Hands over what is full. The waits come first: whoever gives one up leaves everything as it was.
+    void MakeRoom() {
+        if (pack.empty()) return;
+        bool full = at >= settings.target_size || frames.size() == kMostFrames;
+        if (full) {
+            if (previous) previous->WaitUntilFinished(stop);
+            Guarded([&] { Close(); });
+        } else if (part.size() >= settings.part_size) {
+            if (upload) upload->WaitForRoom(stop);
+            Guarded([&] { HandOver(); });
+        }
+    }
+
     FrameRef AppendFrame(ByteView plain, std::string digest) {
         if (plain.size() > kLargestFrame)
             throw Error(Code::kUnsupported, fmt::format("a piece of {} bytes is too large for a frame", plain.size()));
@@ -74,10 +103,6 @@ struct PackWriter::State {
         ref.stored = stored.size();
         frames.push_back({ref.stored, ref.size, Sha256(stored)});
         Count(stored.size());
-        if (at >= settings.target_size || frames.size() == kMostFrames)
-            Close();
-        else if (part.size() >= settings.part_size)
-            HandOver();
         return ref;
     }
 
@@ -106,16 +131,6 @@ struct PackWriter::State {
         previous.reset();
         finished(std::move(info));
     }
-
-    template <class Work>
-    auto Guarded(Work work) {
-        if (failed)
-            throw Error(Code::kInternal, fmt::format("a pack of backup \"{}\" was written to after a failure", backup));
-        failed = true;
-        auto result = work();
-        failed = false;
-        return result;
-    }
 };
 
 PackWriter::PackWriter(std::shared_ptr<Repository> repository, DomainKey key, BackupId backup, PackSettings settings,
@@ -129,7 +144,10 @@ PackWriter::PackWriter(std::shared_ptr<Repository> repository, DomainKey key, Ba
 
 PackWriter::~PackWriter() = default;
 
+void PackWriter::StopWith(Ticker *stop) { state_->stop = stop; }
+
 FrameRef PackWriter::Append(ByteView plain, std::string digest) {
+    state_->MakeRoom();
     return state_->Guarded([&] { return state_->AppendFrame(plain, std::move(digest)); });
 }
 
@@ -137,7 +155,6 @@ void PackWriter::Finish() {
     state_->Guarded([&] {
         if (!state_->pack.empty()) state_->Close();
         state_->Settle();
-        return 0;
     });
 }
 

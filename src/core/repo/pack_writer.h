@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/cancel.h"
 #include "codec/compress.h"
 #include "repo/frame.h"
 #include "repo/keys.h"
@@ -30,6 +31,10 @@ public:
     PackWriter(std::shared_ptr<Repository> repository, DomainKey key, BackupId backup, PackSettings settings,
                Random &random, std::function<void(PackInfo)> finished);
     ~PackWriter();    // without Finish(): the pack being written is abandoned, its upload aborted
+
+    // While it is set (nullptr: no longer), Append gives up its wait for a slow store when `stop` says so, with kCancelled: nothing of
+    // that frame is stored, and the writer can be used again.
+    void StopWith(Ticker *stop);
 
     // Stores `plain` as one frame. `digest` may be given if the caller computed key.Digest(plain) already.
     // A failure of the upload is thrown here or by Finish().

@@ -13,9 +13,14 @@ class LimitedSource : public Source {
 public:
     LimitedSource(Source &inner, RateLimit &limit) : inner_(inner), limit_(limit) {}
     std::size_t Read(MutableBytes to) override {
-        std::size_t n = inner_.Read(to);
-        limit_.Take(n);
-        return n;
+        std::size_t filled = 0;
+        while (filled < to.size()) {    // in pieces, so that a source that is given up is not read for long
+            std::size_t n = inner_.Read(to.subspan(filled, std::min<std::size_t>(to.size() - filled, kPiece)));
+            if (n == 0) break;
+            limit_.Take(n);
+            filled += n;
+        }
+        return filled;
     }
     bool Rewind() override { return inner_.Rewind(); }
     std::optional<std::uint64_t> Size() const override { return inner_.Size(); }
