@@ -121,6 +121,15 @@ restore(q{'visits'}, 'a partitioned table with triggers');
 is(ask('SELECT count(*) FROM noticed'), 0, 'no trigger of a partition fires either');
 is(ask(q{SELECT string_agg(tgrelid::regclass::text, ' ') FROM pg_trigger WHERE tgname IN ('here', 'there') AND tgenabled = 'D'}), 'visits_2025_04', 'and each is then as it was');
 
+# Large objects that rows name come back with them; those that are there stay as they are.
+back('large objects', q{SELECT lo_unlink(424242); DELETE FROM attachments WHERE name = 'contract.pdf'}, q{'attachments'});
+is(ask(q{SELECT pg_get_userbyid(lomowner), lomacl::text, obj_description(oid, 'pg_largeobject') FROM pg_largeobject_metadata WHERE oid = 424242}),
+	'clynr_owner|{clynr_owner=rw/clynr_owner,clynr_reports=r/clynr_owner}|the signed contract', 'with owner, grants and comment');
+fresh();
+change(q{SELECT lo_put(424242, 0, 'changed'); DELETE FROM attachments WHERE name = 'contract.pdf'});
+restore(q{'attachments'}, 'a row whose large object is there');
+is(ask(q{SELECT encode(lo_get(424242, 0, 7), 'escape')}), 'changed', 'which stays as it is');
+
 # The table changed since the backup.
 fresh();
 change(q{ALTER TABLE always RENAME COLUMN note TO remark; ALTER TABLE always ADD COLUMN seen boolean DEFAULT false; DELETE FROM always WHERE id > 20});

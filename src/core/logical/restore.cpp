@@ -9,6 +9,7 @@
 #include "logical/restore/caller_rights.h"
 #include "logical/restore/commit.h"
 #include "logical/restore/consequences.h"
+#include "logical/restore/large_objects.h"
 #include "logical/restore/merge.h"
 #include "logical/restore/recreate.h"
 #include "logical/restore/referenced.h"
@@ -50,6 +51,7 @@ public:
             for (const Target *target : InLockOrder()) Lock(*target);
         Compare();
         FollowDeletes();
+        FindObjects();
         for (const Target &target : targets_) steps_.push_back({&target, CountDiff(connection_, target)});
         for (std::size_t i = 0; i < steps_.size(); i++) result_.tables.push_back(PlanOf(steps_[i], reach_[i]));
         for (const auto &[name, kind] : views_) result_.tables.push_back(PlanOfView(name, kind));
@@ -325,6 +327,18 @@ private:
         return targets_.size() - 1;
     }
 
+    void FindObjects() {
+        std::set<std::uint32_t> lost;
+        for (Target &target : targets_) {
+            std::vector<LostObject> found = FindInBackup(backup_, FindLostObjects(connection_, target));
+            if (!found.empty())
+                target.notes.push_back(
+                    fmt::format("{} large objects that its rows name are gone and come back", found.size()));
+            for (LostObject &object : found)
+                if (lost.insert(object.oid).second) objects_.push_back(std::move(object));
+        }
+    }
+
     TablePlan PlanOf(const MergeStep &step, const std::vector<Reach> &reached) {
         const Target &target = *step.target;
         TablePlan plan;
@@ -446,6 +460,8 @@ private:
             recreation_->Run(recipe_.after);
             recreation_->Run(recipe_.last);
             CheckViews();
+            for (const std::string &left : BringBack(connection_, *recreation_, backup_, objects_, caller_, ticker_))
+                result_.warnings.push_back(left);
             for (std::size_t i = 0; i < targets_.size(); i++)    // a table that was made again has its sequences now
                 for (const std::string &note :
                      AdvanceSequences(connection_, LoadLiveTable(connection_, targets_[i].live.oid)))
@@ -531,6 +547,7 @@ private:
     std::vector<Target> targets_;
     std::vector<std::vector<Reach>> reach_;    // of each target's deletes
     std::vector<std::pair<RelationName, std::string>> views_;
+    std::vector<LostObject> objects_;
     std::vector<MergeStep> steps_;
     Recipe recipe_;
     RestoreResult result_;
