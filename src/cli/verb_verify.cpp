@@ -11,6 +11,21 @@
 namespace ark::cli {
 namespace {
 
+void Record(Engine &engine, const std::shared_ptr<Repository> &repository, const Arguments &arguments,
+            VerifyLevel level, const VerifyResult &verified, Json &result) {
+    BackupId id = result["backup_id"];
+    WriteEvent(*repository, engine.ClusterKey(repository),
+               {.subject = id,
+                .type = "verified",
+                .body = {{"by", arguments.Text("by", engine.Actor())},
+                         {"level", VerifyLevelName(level)},
+                         {"ok", verified.ok},
+                         {"what", verified.problems.empty() ? Json() : Json(verified.problems.front())}}},
+               engine.clock(), engine.random());
+    result["backup"] = BackupObject(engine, repository, id);
+    result["database"] = result["backup"]["database"];
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     VerifyLevel level = ParseVerifyLevel(arguments.Text("level", "decode"));
     TimePoint started = engine.clock().Now();
@@ -32,18 +47,14 @@ Json Run(Engine &engine, const Arguments &arguments) {
     result["bytes_read"] = verified.bytes_read;
     result["started_at"] = FormatTime(started, true);
     result["finished_at"] = FormatTime(engine.clock().Now(), true);
-    bool recorded = repository->epoch() != 0 && keys != nullptr;
-    if (recorded) {
-        WriteEvent(*repository, engine.ClusterKey(repository),
-                   {.subject = id,
-                    .type = "verified",
-                    .body = {{"by", arguments.Text("by", engine.Actor())},
-                             {"level", VerifyLevelName(level)},
-                             {"ok", verified.ok},
-                             {"what", verified.problems.empty() ? Json() : Json(verified.problems.front())}}},
-                   engine.clock(), engine.random());
-        result["backup"] = BackupObject(engine, repository, id);
-        result["database"] = result["backup"]["database"];
+    if (repository->epoch() != 0 && keys != nullptr) {
+        try {
+            Record(engine, repository, arguments, level, verified, result);
+        } catch (const Error &error) {    // what was found stays found: a store that is full can still be read
+            if (error.code == Code::kCancelled) throw;
+            result["warnings"] = Json::array(
+                {fmt::format("the verification could not be recorded in the store: {}", error.message)});
+        }
     } else {
         result["warnings"] =
             Json::array({"the verification was not recorded in the store: the server or the key is not at hand"});
