@@ -2,9 +2,10 @@
 // database, merged in one transaction: all or nothing. Memory does not grow with the tables.
 //
 // No code that a user wrote runs with more rights than that user (docs/architecture.md, "Rights"): rows are staged in
-// temporary tables of plain column types; what touches live tables runs through the C function ark_run_as of
-// the server library (declared in pg_temp of the restoring session), as the table's owner in a security-restricted
-// context; `filter` is evaluated as the caller, read only.
+// temporary tables that only the table's owner may read; what reads, compares or writes live tables runs through the C
+// function ark_run_as of the server library (declared in pg_temp of the restoring session), as the table's owner in a
+// security-restricted context; `filter` is evaluated as the caller, read only, over copies of rows. The caller needs the
+// rights that the same change by hand would need.
 #pragma once
 
 #include "logical/backup_reader.h"
