@@ -75,13 +75,15 @@ Json Rotate(Engine &engine, const Arguments &arguments) {
     Key next = LoadKey(reference);
     std::shared_ptr<Repository> repository = engine.OpenForWriting();
     std::size_t wraps = engine.Keys(repository)->Rewrap(next, engine.random());
-    return {{"state", "done"},
-            {"fingerprint", KeyFingerprint(next)},
-            {"wraps", wraps},
-            {"message", fmt::format("{} domain keys are now readable with key {} too; no data was rewritten", wraps,
-                                    KeyFingerprint(next))},
-            {"warnings", Json::array({"set ark.encryption_key to the new reference on every server, then keep the old "
-                                      "key until that is done"})}};
+    return {
+        {"state", "done"},
+        {"fingerprint", KeyFingerprint(next)},
+        {"wraps", wraps},
+        {"message", fmt::format("{} domain keys are now readable with key {} too; no data was rewritten", wraps,
+                                KeyFingerprint(next))},
+        {"warnings", Json::array({"set ark.encryption_key to the new reference on every server, then rotate once more "
+                                  "with the old key before it is destroyed: a database that was backed up for the "
+                                  "first time in between has a key that only the old one opens"})}};
 }
 
 Json Confirm(Engine &engine, const Arguments &arguments) {

@@ -11,6 +11,8 @@
 namespace ark {
 namespace {
 
+constexpr std::uint64_t kBlock = 256 << 10;
+
 struct Object {
     std::shared_ptr<const Bytes> bytes;
     TimePoint modified;
@@ -48,7 +50,7 @@ public:
     ObjectInfo Put(std::string_view name, Source &source, PutMode mode) override {
         CheckObjectName(name);
         Bytes bytes;
-        Bytes block(64 << 10);
+        Bytes block(static_cast<std::size_t>(std::min<std::uint64_t>(source.Size().value_or(kBlock) + 1, kBlock)));
         for (;;) {
             ticker_.Check();
             std::size_t n = source.Read(block);
