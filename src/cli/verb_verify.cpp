@@ -52,8 +52,8 @@ Json Run(Engine &engine, const Arguments &arguments) {
             Record(engine, repository, arguments, level, verified, result);
         } catch (const Error &error) {    // what was found stays found: a store that is full can still be read
             if (error.code == Code::kCancelled) throw;
-            result["warnings"] = Json::array(
-                {fmt::format("the verification could not be recorded in the store: {}", error.message)});
+            result["warnings"] =
+                Json::array({fmt::format("the verification could not be recorded in the store: {}", error.message)});
         }
     } else {
         result["warnings"] =

@@ -49,26 +49,28 @@ void LetThrough(Connection &observer, int pid, Ticker &ticker, Clock &clock) {
 // Counts why attempts were given up, and says when it is enough.
 class Patience {
 public:
-    // Throws the attempt's error when it happened too often.
-    void Use(const RepeatExport &repeat, Log &log) {
+    // Throws the attempt's error when it happened too often. What it says is kept with the backup too, for whoever did not wait for it.
+    void Use(const RepeatExport &repeat, Log &log, std::vector<std::string> &said) {
         int &times = times_[repeat.why];
         const int most[] = {kMostLockTries, kMostTableTries, kMostTypeTries, kMostYields};
         if (++times > most[repeat.why]) throw repeat.error;
-        switch (repeat.why) {
-        case RepeatExport::kLocks:
-            if (times == 1) log.Note(fmt::format("waiting for locks: {}", repeat.error.detail));
-            break;
-        case RepeatExport::kTables:
-            log.Note("tables were created, dropped or renamed meanwhile: the backup begins again");
-            break;
-        case RepeatExport::kTypes: log.Note(fmt::format("{}: the backup begins again", repeat.error.detail)); break;
-        case RepeatExport::kWaiter:
-            log.Note(fmt::format("gave way to another session, {}: the backup begins again", repeat.error.detail));
-            break;
-        }
+        if (repeat.why == RepeatExport::kLocks && times > 1) return;
+        log.Note(Words(repeat));
+        said.push_back(Words(repeat));
     }
 
 private:
+    static std::string Words(const RepeatExport &repeat) {
+        switch (repeat.why) {
+        case RepeatExport::kLocks: return fmt::format("waiting for locks: {}", repeat.error.detail);
+        case RepeatExport::kTables: return "tables were created, dropped or renamed meanwhile: the backup began again";
+        case RepeatExport::kTypes: return fmt::format("{}: the backup began again", repeat.error.detail);
+        case RepeatExport::kWaiter:
+            return fmt::format("gave way to another session, {}: the backup began again", repeat.error.detail);
+        }
+        return {};
+    }
+
     int times_[4] = {};
 };
 
@@ -196,7 +198,7 @@ private:
             try {
                 return ExportAttempt(context).Run();
             } catch (const RepeatExport &repeat) {
-                patience.Use(repeat, log_);
+                patience.Use(repeat, log_, result.warnings);
                 if (repeat.why != RepeatExport::kLocks) result.attempts++;
                 if (repeat.why == RepeatExport::kWaiter) LetThrough(*latest_, repeat.waiter, ticker_, clock_);
             }

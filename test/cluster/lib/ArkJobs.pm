@@ -124,12 +124,14 @@ sub all_gone
 	return ok(!@left, $name) || diag(map { "$_: " . do { local (@ARGV, $/) = "/proc/$_/cmdline"; <> } . "\n" } @left);
 }
 
+# With an undefined value: back to what postgresql.conf says.
 sub set_option
 {
 	my ($node, $name, $value) = @_;
 	ask($node, defined $value ? "ALTER SYSTEM SET $name = '$value'" : "ALTER SYSTEM RESET $name");
 	$node->reload;
-	until_true($node, defined $value ? "SELECT current_setting('$name') = '$value'" : "SELECT setting = reset_val AND source = 'default' FROM pg_settings WHERE name = '$name'");
+	until_true($node, defined $value ? "SELECT current_setting('$name') = '$value'"
+		: "SELECT coalesce(sourcefile, '') !~ 'postgresql.auto.conf' FROM pg_settings WHERE name = '$name'");
 	return;
 }
 
@@ -164,7 +166,8 @@ sub lock_behind
 	};
 }
 
-# Brings a backup back with stock tools: a directory archive of it, and pg_restore into a new database. Returns the error, or ''.
+# Brings a backup back with stock tools: a directory archive of it, and pg_restore into a new database. Options: env
+# (of the engine), pg_restore (its flags). Returns the error, or ''.
 sub restored_beside
 {
 	my ($node, $backup, $database, %options) = @_;
@@ -173,7 +176,7 @@ sub restored_beside
 	return "pg_ark export: $export->{err}" if $export->{exit} || $export->{signal};
 	ask($node, qq{CREATE DATABASE "$database" TEMPLATE template0});
 	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'pg_restore', '--exit-on-error', '-d', $node->connstr($database), $archive ], '<', \undef, '>', \$out, '2>', \$err);
+	IPC::Run::run([ 'pg_restore', '--exit-on-error', @{ $options{pg_restore} // [] }, '-d', $node->connstr($database), $archive ], '<', \undef, '>', \$out, '2>', \$err);
 	my $failed = $?;
 	PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', $archive);
 	return $failed ? "pg_restore: $err" : '';

@@ -1,0 +1,95 @@
+# A store in a directory that fills up, cannot be written, or disappears: an error that says so, a job that is recorded, nothing broken
+# left behind, and a next run that works.
+use strict;
+use warnings FATAL => 'all';
+use ArkCluster;
+use ArkJobs;
+use Test::More;
+
+# A small file system of its own, made by scripts/test: only root can make one.
+my $small = $ENV{ARK_TEST_SMALL_DISK} // die 'ARK_TEST_SMALL_DISK must name a file system of 64 MB that this user can write';
+my $node = ArkCluster->make('primary');
+$node->load_sample('app');
+ask($node, q{CREATE TABLE big AS SELECT i AS id, decode(string_agg(md5(i::text || j), ''), 'hex') AS data
+	FROM generate_series(1, 2000) AS i, generate_series(1, 100) AS j GROUP BY i}, 'app');
+my $rows = $node->digests('app');
+my $copies = 0;
+sub comes_back
+{
+	my ($backup, $store, $name) = @_;
+	$copies++;
+	is(restored_beside($node, $backup, "copy_$copies", env => { ARK_STORE => "file://$store" }), '', $name);
+	return $node->same_rows("copy_$copies", $rows, 'to the same rows');
+}
+my $take = q{SELECT backup_id FROM ark.backup_now(database => 'app')};
+sub fails
+{
+	my ($expected, $name) = @_;
+	my $said = $node->ark_fails($take, $expected, $name);
+	like($said, qr/HINT/, 'with a hint') or diag($said);
+	diag((split /\n/, $said)[0]);
+	my $end = outcome($node, ask($node, 'SELECT max(job_id) FROM ark.job_history'));
+	like("$end->{state} $end->{message}", qr/^failed .*$expected/s, 'and a row in the history');
+	return $said;
+}
+
+# Full.
+my $store = "$small/" . $node->name . $$;
+mkdir $store or die "$store: $!";
+set_option($node, 'ark.store', "file://$store");
+my $first = $node->ark_ok($take, 'a backup into a small file system');
+comes_back($first, $store, 'it comes back');
+# Full in the middle of it, and nothing may be left that takes the room away.
+open my $ballast, '>', "$small/ballast.$$" or die;
+my $room = (split ' ', (split /\n/, `df -k --output=avail "$small"`)[1])[0];
+syswrite $ballast, 'x' x (1024 * ($room - 1500)) if $room > 1500;
+close $ballast;
+ask($node, q{UPDATE big SET data = substr(data, 17) || substr(data, 1, 16)}, 'app');
+my $before = ask($node, 'SELECT count(*) FROM ark.backups');
+fails(qr/space|full/i, 'a store that fills up in the middle is an error');
+is(ask($node, 'SELECT count(*) FROM ark.backups'), $before, 'there is no backup more');
+my $after = (split ' ', (split /\n/, `df -k --output=avail "$small"`)[1])[0];
+cmp_ok($after, '>', 1000, "what was written in vain takes little room ($after kB of 1500 are free)");
+unlink "$small/ballast.$$" or die;
+$rows = $node->digests('app');
+$node->ark_ok("SELECT * FROM ark.verify_backup('$first')", 'what was there is whole');
+comes_back(works($node, 'app', 'there is room again'), $store, 'it comes back');
+PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', $store);
+
+# Not to be written.
+$store = $node->store;
+set_option($node, 'ark.store', undef);
+until_true($node, "SELECT current_setting('ark.store') = 'file://$store'");
+works($node, 'app', 'a change of stores');
+PostgreSQL::Test::Utils::system_or_bail('chmod', '-R', 'a-w', $store);
+fails(qr/permission denied|read-only/i, 'a store that cannot be written is an error');
+$node->ark_ok('SELECT * FROM ark.verify_backup()', 'it can be read');
+PostgreSQL::Test::Utils::system_or_bail('chmod', '-R', 'u+w', $store);
+comes_back(works($node, 'app', 'it can be written'), $store, 'it comes back');
+
+# Gone in mid-backup, as with a file system that is unmounted.
+ask($node, q{UPDATE big SET data = substr(data, 17) || substr(data, 1, 16)}, 'app');
+$rows = $node->digests('app');
+set_option($node, 'ark.max_rate', '512kB');
+my $job = start_job($node, q{SELECT job_id FROM ark.backup_now(database => 'app', wait => false)}, 'copy');
+rename $store, "$store.away" or die;
+set_option($node, 'ark.max_rate', undef);
+my $end = outcome($node, $job->{id});
+is($end->{state}, 'failed', "a store that disappears fails the backup: $end->{message}");
+isnt($end->{hint}, '', 'with a hint');
+ok(!-e $store, 'and nothing is written where it was');
+fails(qr/store|director/i, 'as long as it is away there is an error');
+ok(!-e $store, 'and nothing is made in its place');
+rename "$store.away", $store or die;
+comes_back(works($node, 'app', 'it is back'), $store, 'it comes back');
+
+# Removed for good: what was there is lost, and is said to be; a new one begins anew.
+PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', $store);
+mkdir $store or die;
+my $new = works($node, 'app', 'the store was emptied');
+comes_back($new, $store, 'a new store begins with a whole backup, not with references to what is lost');
+$node->ark_fails("SELECT * FROM ark.verify_backup('$first')", qr/$first/, 'a backup that is gone is an error');
+ask($node, 'SELECT * FROM ark.rebuild_catalog()');
+is(ask($node, 'SELECT count(*) FROM ark.backups WHERE ended_at IS NULL'), '1', 'and the catalog follows the store');
+$node->stop;
+done_testing();
