@@ -36,7 +36,12 @@ std::size_t Connection::CopyOutStream::Read(MutableBytes to) {
             int length = PQgetlineAsync(state.conn, reinterpret_cast<char *>(to.data()), room);
             if (length > 0) return static_cast<std::size_t>(length);
             if (length < 0) {
+                // A COPY that fails in its middle ends like one that is through; only its result tells. Left to
+                // NextCopy(), the failure would be taken for the next statement's.
                 copying_ = false;
+                PGresult *result = state.Next();
+                if (PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
+                PQclear(result);
                 return 0;
             }
             state.Consume();

@@ -66,7 +66,9 @@ protected:
 };
 
 TEST_F(DamagedTableTest, ADamagedPageIsAnErrorThatNamesItsBlock) {
-    own_.Sql("postgres", "CREATE TABLE t AS SELECT g AS id, repeat('x', 100) AS v FROM generate_series(1, 1000) g");
+    own_.Sql("postgres",
+             "CREATE TABLE t AS SELECT g AS id, repeat('x', 100) AS v FROM generate_series(1, 1000) g;"
+             "CREATE TABLE u AS SELECT 1 AS id");    // read in the same statement, after t
     Damage("t", 0, std::string(64, '\xee'));
     Error error = ExportFailure();
     EXPECT_THAT(error.message, HasSubstr("could not read table \"public\".\"t\""));
