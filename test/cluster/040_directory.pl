@@ -29,7 +29,7 @@ sub fails
 	like($said, qr/HINT/, 'with a hint') or diag($said);
 	diag((split /\n/, $said)[0]);
 	my $end = outcome($node, ask($node, 'SELECT max(job_id) FROM ark.job_history'));
-	like("$end->{state} $end->{message}", qr/^failed .*$expected/s, 'and a row in the history');
+	like("$end->{state} $end->{message} $end->{detail}", qr/^failed .*$expected/s, 'and a row in the history');
 	return $said;
 }
 
@@ -70,8 +70,9 @@ comes_back(works($node, 'app', 'it can be written'), $store, 'it comes back');
 # Gone in mid-backup, as with a file system that is unmounted.
 ask($node, q{UPDATE big SET data = substr(data, 17) || substr(data, 1, 16)}, 'app');
 $rows = $node->digests('app');
-set_option($node, 'ark.max_rate', '512kB');
-my $job = start_job($node, q{SELECT job_id FROM ark.backup_now(database => 'app', wait => false)}, 'copy');
+set_option($node, 'ark.max_rate', '256kB');
+my $job = start_job($node, q{SELECT job_id FROM ark.backup_now(database => 'app', wait => false)});
+until_true($node, "SELECT EXISTS (SELECT FROM ark.progress WHERE job_id = $job->{id} AND done_bytes > 0)");
 rename $store, "$store.away" or die;
 set_option($node, 'ark.max_rate', undef);
 my $end = outcome($node, $job->{id});

@@ -60,9 +60,26 @@ std::string StoreDirectory::HowToCreate() const {
         root_.string());
 }
 
+bool StoreDirectory::WasSeen() const {
+    std::lock_guard lock(identity_->mutex);
+    return identity_->known.has_value();
+}
+
+void StoreDirectory::CheckIdentity(const Fd &root) const {
+    struct stat info {};
+    if (fstat(root.get(), &info) != 0) Fail(errno, "look at the root");
+    std::pair<dev_t, ino_t> now{info.st_dev, info.st_ino};
+    std::lock_guard lock(identity_->mutex);
+    if (!identity_->known) identity_->known = now;
+    if (*identity_->known == now) return;
+    throw Error(Code::kConflict, fmt::format("store directory \"{}\" is not the one that it was", root_.string()),
+                "It was unmounted, mounted over or replaced while it was in use.",
+                "Mount it again and repeat this; what was written before is still where it was.");
+}
+
 Fd StoreDirectory::OpenRoot(bool make) const {
     Fd fd(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd && errno == ENOENT && make) {
+    if (!fd && errno == ENOENT && make && !WasSeen()) {
         std::filesystem::path parent = root_.has_parent_path() ? root_.parent_path() : ".";
         if (mkdir(root_.c_str(), 0700) == 0)
             SyncDirectory(parent);
@@ -77,6 +94,7 @@ Fd StoreDirectory::OpenRoot(bool make) const {
         throw Error(Code::kNotFound, fmt::format("store directory \"{}\" does not exist", root_.string()), {},
                     "If it is on another file system, mount that. " + HowToCreate());
     if (!fd) Fail(errno, "open the root");
+    CheckIdentity(fd);
     return fd;
 }
 

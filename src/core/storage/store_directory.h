@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 
 #include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,7 +26,8 @@ public:
 
     // Empty if a folder is missing. Throws kNotFound if the root is.
     FolderChain Open(std::span<const std::string> folders) const;
-    // Makes what is missing, the root too (but not the root's parent). Empty if somebody removed a folder meanwhile.
+    // Makes what is missing, the root too (but not the root's parent), unless it was there before. Empty if somebody removed a folder
+    // meanwhile.
     FolderChain Make(std::span<const std::string> folders) const;
     // fsync of every directory of the chain: an entry is durable only with all entries above it.
     void Sync(const FolderChain &chain) const;
@@ -41,10 +45,20 @@ public:
     const std::filesystem::path &root() const { return root_; }
 
 private:
+    // Which directory the root was when it was first opened, shared by all copies. A file system that is unmounted or mounted over
+    // between two objects would otherwise split a store in two.
+    struct Identity {
+        std::mutex mutex;
+        std::optional<std::pair<dev_t, ino_t>> known;
+    };
+
     std::string HowToCreate() const;
     Fd OpenRoot(bool make) const;
+    bool WasSeen() const;
+    void CheckIdentity(const Fd &root) const;
 
     std::filesystem::path root_;
+    std::shared_ptr<Identity> identity_ = std::make_shared<Identity>();
 };
 
 TimePoint ModifiedTime(const struct stat &info);

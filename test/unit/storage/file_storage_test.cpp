@@ -81,6 +81,22 @@ TEST_F(FileStorageTest, AMissingRootIsNotAnEmptyStore) {
     EXPECT_FALSE(fs::exists(directory_.path() / "missing"));
 }
 
+TEST_F(FileStorageTest, ARootThatDisappearsOrIsAnotherDirectoryIsNotWrittenTo) {
+    Put("before");
+    fs::rename(root_, directory_.path() / "away");
+    EXPECT_EQ(ErrorOf([&] { Put("after"); }).code, Code::kNotFound);
+    EXPECT_FALSE(fs::exists(root_));
+    fs::create_directory(root_);    // as an empty mount point
+    Error error = ErrorOf([&] { Put("after"); });
+    EXPECT_EQ(error.code, Code::kConflict);
+    EXPECT_THAT(error.hint, HasSubstr("Mount it again"));
+    EXPECT_TRUE(fs::is_empty(root_));
+    fs::remove(root_);
+    fs::rename(directory_.path() / "away", root_);
+    Put("after");
+    EXPECT_EQ(Names().size(), 2u);
+}
+
 TEST_F(FileStorageTest, ModesAndReadableNames) {
     Put("packs/20260116T080000Z-0123abcd/manifest.json");
     fs::path file = root_ / "packs/20260116T080000Z-0123abcd/manifest.json";
