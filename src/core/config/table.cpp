@@ -60,8 +60,9 @@ constexpr Setting kSettings[] = {
     {.name = "conninfo", .group = "The server", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = shape::ConnectionString, .unset = "the local socket, as the bootstrap superuser", .context = kReload, .for_superusers = true, .may_hold_secret = true, .used_by = kBoth,
      .summary = "how the engine connects to the database server",
-     .help = "A libpq connection string without a password (use passfile) and without dbname. A role with pg_read_all_data, BYPASSRLS and REPLICATION "
-             "suffices for backups; ark.check_store and pg_ark check print what is missing.",
+     .help = "A libpq connection string without a password (use passfile) and without dbname. A role with pg_read_all_data, "
+             "pg_read_all_settings and BYPASSRLS suffices for backups; ark.check_store and pg_ark check print what is missing. Granted SET on the "
+             "parameters log_min_messages and log_min_error_statement too, it leaves no line in the server's log.",
      .example = "host=/var/run/postgresql user=backup"},
     {.name = "pg_bindir", .group = "The server", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = shape::AbsolutePath, .unset = "beside the engine, then the PATH", .context = kConfigFile, .for_superusers = true, .may_hold_secret = false, .used_by = kUsedByEngine,

@@ -54,6 +54,17 @@ TEST(TickerTest, ChecksThrowOnceCancelled) {
     EXPECT_FALSE(NeverCancelled().Cancelled());
 }
 
+TEST(TickerTest, CannotBeCancelledOnceItIsClosed) {
+    FlagTicker ticker;
+    ticker.Close();
+    ticker.Cancel();
+    EXPECT_FALSE(ticker.Cancelled());
+    FlagTicker cancelled;
+    cancelled.Cancel();
+    cancelled.Close();    // it was in time
+    EXPECT_TRUE(cancelled.Cancelled());
+}
+
 TEST(SecretTest, PrintsAsStars) {
     Secret secret("hunter2");
     std::ostringstream out;

@@ -236,6 +236,36 @@ TEST(Pack, NoFailureOfOneOperationIsTakenForSuccess) {
 }
 
 // The name is taken when the upload is tried: by our own earlier try with the same bytes, or by something else.
+// An export that gives way must not wait for the store before it lets go of its locks; what it goes on with is the same writer.
+TEST(PackWriterTest, AWaitForASlowStoreCanBeGivenUpAndTheWriterGoesOn) {
+    std::atomic<bool> takes{true};
+    FakeClock clock;
+    auto slow =
+        std::make_shared<FaultStorage>(MakeMemoryStorage(clock), [&](std::uint64_t, Verb verb, std::string_view) {
+            if (verb == Verb::kPutBlock) takes.wait(false);
+            return Fault::kNone;
+        });
+    Sample sample(false, slow);
+    PackWriter writer(sample.repository, sample.Domain(), kBackup, Small("none"), sample.random, [](PackInfo) {});
+    FlagTicker stop;
+    stop.Cancel();
+    writer.StopWith(&stop);
+    takes = false;
+    std::vector<FrameRef> refs;
+    std::optional<Code> thrown;
+    while (!thrown && refs.size() < 1000)
+        thrown = Thrown([&] { refs.push_back(writer.Append(SampleText(60'000, refs.size()))); });
+    EXPECT_EQ(thrown, Code::kCancelled);
+    EXPECT_LT(refs.size(), 20u);
+    writer.StopWith(nullptr);
+    takes = true;
+    takes.notify_all();
+    for (int i = 0; i < 10; i++) refs.push_back(writer.Append(SampleText(60'000, refs.size())));
+    writer.Finish();
+    auto reader = sample.Reader();
+    for (std::size_t i = 0; i < refs.size(); i++) EXPECT_EQ(reader->Read(refs[i]), SampleText(60'000, i));
+}
+
 class LosesTheAnswer : public FaultStorage {
 public:
     LosesTheAnswer(StoragePtr inner, bool spoil)
