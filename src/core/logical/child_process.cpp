@@ -52,9 +52,10 @@ ChildProcess::ChildProcess(const std::vector<std::string> &argv,
     : ticker_(ticker), name_(std::filesystem::path(argv.at(0)).filename()) {
     std::vector<std::string> words = argv, variables;
     for (char **variable = environ; *variable; variable++) variables.emplace_back(*variable);
-    for (const auto &[name, value] : secrets) {
-        std::erase_if(variables, [&](const std::string &known) { return known.starts_with(name + "="); });
-        variables.push_back(name + "=" + value.Reveal());
+    for (const auto &secret : secrets) {
+        const std::string assigned = secret.first + "=";
+        std::erase_if(variables, [&](const std::string &known) { return known.starts_with(assigned); });
+        variables.push_back(assigned + secret.second.Reveal());
     }
     std::vector<char *> word_pointers = Pointers(words), variable_pointers = Pointers(variables);
 

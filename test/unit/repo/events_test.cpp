@@ -70,7 +70,7 @@ TEST_P(Events, AreBoundToTheirNameAndTime) {
     for (auto [from, to] : {std::pair{"\"sequence\":1", "\"sequence\":7"},
                             {"\"type\":\"hold\"", "\"type\":\"release\""},
                             {"\"subject\":\"20260116T080000Z-0a1b2c3d\"", "\"subject\":\"cluster\""}}) {
-        Rewrite(store, hold, [&](std::string &text) { Substitute(text, from, to); });
+        Rewrite(store, hold, [&, from = from, to = to](std::string &text) { Substitute(text, from, to); });
         EXPECT_EQ(Thrown([&] { Read(); }), Code::kCorrupt) << from;
         store.Replace(hold, object);
     }
