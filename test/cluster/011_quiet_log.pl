@@ -29,8 +29,8 @@ is(join('', logged(sub { $node->engine_ok([ 'backup', '--database', 'app', '--qu
 
 ask($node, 'CREATE ROLE backup LOGIN BYPASSRLS IN ROLE pg_read_all_data, pg_read_all_settings');
 set_option($node, 'ark.conninfo', "$base user=backup");
-my @lines = logged($backup);
-is(scalar @lines, 1, 'as another role: one line') or diag(@lines);
+my @lines = grep { !/STATEMENT:/ } logged($backup);    # which comes with it if pg_dump was in mid-COPY
+is(scalar @lines, 1, 'as another role: one message') or diag(@lines);
 like($lines[0], qr/pg_ark definitions \d+ FATAL:\s+terminating connection due to administrator command/, 'which names whose session was ended');
 
 ask($node, 'GRANT SET ON PARAMETER log_min_messages, log_min_error_statement TO backup');
