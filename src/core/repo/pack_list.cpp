@@ -22,7 +22,7 @@ std::optional<PackInfo> ParseLine(std::string_view line) {
     std::string_view size = line.substr(first + 1, second - first - 1);
     auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), info.size);
     if (error != std::errc() || end != size.data() + size.size() || !layout::IsPackName(info.pack) ||
-        info.sha256.size() != 64)
+        info.sha256.size() != 64 || info.sha256.find_first_not_of("0123456789abcdef") != std::string::npos)
         return std::nullopt;
     return info;
 }

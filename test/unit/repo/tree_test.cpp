@@ -201,7 +201,9 @@ TEST(Tree, MemoryDoesNotGrowWithTheNumberOfEntries) {
     TreeCursor cursor = forest.Cursor(root);
     for (std::size_t i = 0; cursor.Current() != nullptr; cursor.Next(), i++)
         if (i % 10'000 == 0) most = std::max(most, ResidentBytes());
-    EXPECT_LT(most - before, (40u << 20) + forest.stored);    // the store itself is memory here
+    // The store itself is memory here; under AddressSanitizer so is what was freed, up to 256 MB of it.
+    std::uint64_t freed = std::getenv("ARK_SANITIZED") ? 256u << 20 : 0;
+    EXPECT_LT(most - before, (40u << 20) + forest.stored + freed);
 }
 
 TEST(Tree, WithNodesInWrongPlacesIsRefused) {
