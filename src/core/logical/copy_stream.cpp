@@ -31,23 +31,21 @@ std::size_t Connection::CopyOutStream::Read(MutableBytes to) {
     if (!copying_) return 0;
     State &state = *connection_.state_;
     int room = static_cast<int>(std::min<std::size_t>(to.size(), INT_MAX));
-    for (;;) {
-        for (int attempt = 0; attempt < 2; attempt++) {
-            int length = PQgetlineAsync(state.conn, reinterpret_cast<char *>(to.data()), room);
-            if (length > 0) return static_cast<std::size_t>(length);
-            if (length < 0) {
-                // A COPY that fails in its middle ends like one that is through; only its result tells. Left to
-                // NextCopy(), the failure would be taken for the next statement's.
-                copying_ = false;
-                PGresult *result = state.Next();
-                if (PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
-                PQclear(result);
-                return 0;
-            }
-            state.Consume();
-        }
-        state.Wait();
+    // What was consumed is looked at before the next wait: it may be the last that comes.
+    for (bool consumed = false;; consumed = true) {
+        int length = PQgetlineAsync(state.conn, reinterpret_cast<char *>(to.data()), room);
+        if (length > 0) return static_cast<std::size_t>(length);
+        if (length < 0) break;
+        if (consumed) state.Wait();
+        state.Consume();
     }
+    // A COPY that fails in its middle ends like one that is through; only its result tells. Left to NextCopy(), the
+    // failure would be taken for the next statement's.
+    copying_ = false;
+    PGresult *result = state.Next();
+    if (PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
+    PQclear(result);
+    return 0;
 }
 
 std::uint64_t Connection::CopyOut(std::string_view sql, const std::function<void(std::string_view row)> &visit) {
