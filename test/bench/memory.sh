@@ -20,6 +20,7 @@ as_postgres createdb wide
 ask wide "CREATE TABLE wide (a text, b text, c bytea); ALTER TABLE wide ALTER a SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL, ALTER c SET STORAGE EXTERNAL;
     INSERT INTO wide SELECT repeat(md5(random()::text), 3276800), repeat(md5(random()::text), 3276800), decode(repeat(md5(random()::text), 3276800), 'hex') || decode(repeat(md5('x'), 3276800), 'hex')"
 printf '\nPeak memory of the engine\n'
+as_postgres mkdir "$cluster_home/stores/memory" "$cluster_home/stores/again"
 store=file://$cluster_home/stores/memory
 peak "backup of $tables tables" backup --quiet --database=many --store="$store"
 peak "backup of $tables tables, nothing changed" backup --quiet --database=many --store="$store"
