@@ -8,7 +8,7 @@ for ((round = 1; round <= rounds; round++)); do
     measure 'pg_ark zstd:3, encrypted, to S3' "pg_ark backup --quiet --database=bench --compression=zstd:3 --encryption-key=file:$cluster_home/key --store='$(s3_store "secret$round")'"
     measure 'pg_dump -Fd -j2 -Z1 to disk' "pg_dump -Fd -j2 -Z1 -f $cluster_home/out/dump bench; rm -rf $cluster_home/out/dump"
     measure 'pg_ark zstd:1 to S3' "pg_ark backup --quiet --database=bench --compression=zstd:1 --store='$(s3_store "fast$round")'"
-    measure 'pg_ark zstd:3 to a directory' "mkdir $uster_home/stores/full$round; pg_ark backup --quiet --database=bench --compression=zstd:3 --store=file://$cluster_home/stores/full$round; rm -rf $cluster_home/stores/full$round"
+    measure 'pg_ark zstd:3 to a directory' "mkdir $cluster_home/stores/full$round; pg_ark backup --quiet --database=bench --compression=zstd:3 --store=file://$cluster_home/stores/full$round; rm -rf $cluster_home/stores/full$round"
 done
 report "Export of a whole database ($(ask bench 'SELECT pg_size_pretty(pg_database_size(current_database()))'))"
 ratio 'pg_ark zstd:3 to S3' 'pg_dump | gzip -6 | aws s3 cp' '3 now, 4 later'
