@@ -272,14 +272,15 @@ private:
                                                            : request_.mode;
     }
 
+    void ReportPhase(const char *phase, std::size_t items) {
+        Progress progress;
+        progress.phase = phase;
+        progress.total_items = items;
+        log_.Report(progress);
+    }
+
     void Compare() {
-        log_.Report({.phase = "compare",
-                     .done_bytes = 0,
-                     .total_bytes = 0,
-                     .stored_bytes = 0,
-                     .done_items = 0,
-                     .total_items = targets_.size(),
-                     .current = {}});
+        ReportPhase("compare", targets_.size());
         for (const Target &target : targets_) {
             ticker_.Check();
             CreateDiff(connection_, target);
@@ -449,13 +450,7 @@ private:
         try {
             transaction = connection_.Query("SELECT pg_catalog.pg_current_xact_id()").String(0, 0);
             if (request_.on_write) request_.on_write(transaction, result_.safety_backup);
-            log_.Report({.phase = "merge",
-                         .done_bytes = 0,
-                         .total_bytes = 0,
-                         .stored_bytes = 0,
-                         .done_items = 0,
-                         .total_items = steps_.size(),
-                         .current = {}});
+            ReportPhase("merge", steps_.size());
             Merge(connection_, *run_as_, steps_, request_);
             recreation_->Run(recipe_.after);
             recreation_->Run(recipe_.last);
@@ -514,13 +509,7 @@ private:
     }
 
     void Commit(const std::string &transaction) {
-        log_.Report({.phase = "commit",
-                     .done_bytes = 0,
-                     .total_bytes = 0,
-                     .stored_bytes = 0,
-                     .done_items = 0,
-                     .total_items = steps_.size(),
-                     .current = {}});
+        ReportPhase("commit", steps_.size());
         if (!CommitForCertain(connection_, transaction, request_.conninfo, request_.target_database, ticker_))
             result_.warnings.push_back("the connection was lost in the commit; the server says that it was committed");
         result_.committed = true;
