@@ -14,7 +14,8 @@ namespace {
 
 constexpr int kGzipWindow = 15 + 16;    // the largest window, with a gzip header
 constexpr int kDefaultGzipLevel = 6, kDefaultZstdLevel = 3;
-constexpr int kMostZstdLevel = 19;    // above, memory grows to gigabytes for nothing in frames of this size
+constexpr std::size_t kMostRoom = 5 << 20;    // a usual frame is compressed in one go, a huge one piece by piece
+constexpr int kMostZstdLevel = 19;            // above, memory grows to gigabytes for nothing in frames of this size
 
 const Bytef *Raw(ByteView bytes) { return reinterpret_cast<const Bytef *>(bytes.data()); }
 Bytef *Raw(Bytes &bytes) { return reinterpret_cast<Bytef *>(bytes.data()); }
@@ -86,30 +87,41 @@ struct Compressor::State {
         if (compression.kind == CompressionKind::kGzip) deflateEnd(&gzip);
     }
 
-    std::size_t Zstd(ByteView plain) {
-        Reserve(ZSTD_compressBound(plain.size()));
-        std::size_t size = ZSTD_compress2(zstd, room.data(), room.size(), plain.data(), plain.size());
-        if (ZSTD_isError(size)) throw Error(Code::kInternal, "zstd could not compress", ZSTD_getErrorName(size));
-        return size;
+    void Zstd(ByteView plain, Bytes &stored) {
+        Reserve(ZSTD_compressBound(plain.size()), stored);
+        ZSTD_CCtx_reset(zstd, ZSTD_reset_session_only);
+        ZSTD_CCtx_setPledgedSrcSize(zstd, plain.size());    // so that the frame names it
+        ZSTD_inBuffer in{plain.data(), plain.size(), 0};
+        for (std::size_t left = 1; left != 0;) {
+            ZSTD_outBuffer out{room.data(), room.size(), 0};
+            left = ZSTD_compressStream2(zstd, &out, &in, ZSTD_e_end);
+            if (ZSTD_isError(left)) throw Error(Code::kInternal, "zstd could not compress", ZSTD_getErrorName(left));
+            Append(stored, ByteView(room).first(out.pos));
+        }
     }
-    std::size_t Gzip(ByteView plain) {
+    void Gzip(ByteView plain, Bytes &stored) {
         deflateReset(&gzip);
-        Reserve(deflateBound(&gzip, ZlibSize(plain.size())));
+        Reserve(deflateBound(&gzip, ZlibSize(plain.size())), stored);
         gzip.next_in = const_cast<Bytef *>(Raw(plain));
         gzip.avail_in = ZlibSize(plain.size());
-        gzip.next_out = Raw(room);
-        gzip.avail_out = ZlibSize(room.size());
-        if (deflate(&gzip, Z_FINISH) != Z_STREAM_END) throw Error(Code::kInternal, "zlib could not compress");
-        return room.size() - gzip.avail_out;
+        for (int result = Z_OK; result != Z_STREAM_END;) {
+            gzip.next_out = Raw(room);
+            gzip.avail_out = ZlibSize(room.size());
+            result = deflate(&gzip, Z_FINISH);
+            if (result != Z_OK && result != Z_STREAM_END) throw Error(Code::kInternal, "zlib could not compress");
+            Append(stored, ByteView(room).first(room.size() - gzip.avail_out));
+        }
     }
-    void Reserve(std::size_t size) {
-        if (room.size() < size) room.resize(size);
+    // Memory that is reserved and not used is none; a vector that grows is copied.
+    void Reserve(std::size_t worst, Bytes &stored) {
+        if (worst > kMostRoom) stored.reserve(stored.size() + worst);
+        if (std::size_t size = std::min(worst, kMostRoom); room.size() < size) room.resize(size);
     }
 
     Compression compression;
     ZSTD_CCtx *zstd = nullptr;
     z_stream gzip{};
-    Bytes room;    // the worst case; kept, so that it is not cleared for each frame
+    Bytes room;    // for the worst case of usual frames; kept, so that it is not cleared for each
 };
 
 Compressor::Compressor(Compression compression) : state_(std::make_unique<State>(compression)) {}
@@ -117,11 +129,13 @@ Compressor::~Compressor() = default;
 
 void Compressor::Compress(ByteView plain, Bytes &stored) {
     if (state_->compression.kind == CompressionKind::kNone) {
-        stored.assign(plain.begin(), plain.end());
+        Append(stored, plain);
         return;
     }
-    std::size_t size = state_->compression.kind == CompressionKind::kZstd ? state_->Zstd(plain) : state_->Gzip(plain);
-    stored.assign(state_->room.begin(), state_->room.begin() + static_cast<std::ptrdiff_t>(size));
+    if (state_->compression.kind == CompressionKind::kZstd)
+        state_->Zstd(plain, stored);
+    else
+        state_->Gzip(plain, stored);
 }
 
 struct Decompressor::State {

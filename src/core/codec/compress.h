@@ -26,7 +26,7 @@ class Compressor {
 public:
     explicit Compressor(Compression compression);
     ~Compressor();
-    void Compress(ByteView plain, Bytes &stored);    // replaces `stored`
+    void Compress(ByteView plain, Bytes &stored);    // appends; holds no second copy of a large frame meanwhile
 
 private:
     struct State;

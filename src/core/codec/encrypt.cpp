@@ -73,13 +73,19 @@ Nonce NumberNonce(std::uint64_t number) {
 
 void GcmSeal(const Key &key, const Nonce &nonce, std::string_view associated, ByteView plain, Bytes &sealed) {
     std::size_t at = sealed.size();
-    sealed.resize(at + plain.size() + kGcmTagSize);
+    Append(sealed, plain);
+    GcmSealTail(key, nonce, associated, sealed, at);
+}
+
+void GcmSealTail(const Key &key, const Nonce &nonce, std::string_view associated, Bytes &bytes, std::size_t from) {
+    std::size_t end = bytes.size();
+    bytes.resize(end + kGcmTagSize);
     Context context = Start(key, nonce, associated, true);
-    Run(context.get(), plain, sealed.data() + at);
-    std::byte *tag = sealed.data() + at + plain.size();
+    Run(context.get(), ByteView(bytes).subspan(from, end - from), bytes.data() + from);
     int length = 0;
-    Must(EVP_CipherFinal_ex(context.get(), Raw(tag), &length) == 1, "finish AES-256-GCM");
-    Must(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, kGcmTagSize, tag) == 1, "get the tag");
+    Must(EVP_CipherFinal_ex(context.get(), Raw(bytes.data() + end), &length) == 1, "finish AES-256-GCM");
+    Must(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, kGcmTagSize, bytes.data() + end) == 1,
+         "get the tag");
 }
 
 void GcmOpen(const Key &key, const Nonce &nonce, std::string_view associated, ByteView sealed, Bytes &plain) {

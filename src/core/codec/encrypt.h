@@ -29,6 +29,8 @@ Nonce NumberNonce(std::uint64_t number);    // big-endian, 12 bytes
 
 // Appends ciphertext and tag to `sealed`. A (key, nonce) pair must never be used for two plaintexts.
 void GcmSeal(const Key &key, const Nonce &nonce, std::string_view associated, ByteView plain, Bytes &sealed);
+// The same in place, for what lies in `bytes` from `from` on.
+void GcmSealTail(const Key &key, const Nonce &nonce, std::string_view associated, Bytes &bytes, std::size_t from);
 // Replaces `plain`; throws kCorrupt if the tag does not fit (wrong key, wrong place, or altered bytes).
 void GcmOpen(const Key &key, const Nonce &nonce, std::string_view associated, ByteView sealed, Bytes &plain);
 

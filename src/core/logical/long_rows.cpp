@@ -7,9 +7,11 @@
 namespace ark {
 namespace {
 
-constexpr std::uint64_t kLongRow = 200 << 20;    // bytes; hexadecimal text and escapes make four of one at most
-constexpr std::uint64_t kMuchWhenCompressed = 1 << 20;
-constexpr std::uint64_t kSlice = 8 << 20;    // characters, or bytes of bytea
+constexpr std::uint64_t kLongRow = 64 << 20;       // bytes of text
+constexpr std::uint64_t kLongValue = 256 << 20;    // escapes and hexadecimal digits make two of one
+constexpr std::uint64_t kMuchStored = 8 << 20, kMuchStoredAfterFailure = 1 << 20;
+constexpr std::uint64_t kSlice =
+    32 << 20;    // characters, or bytes of bytea; of text, the server reads all that is before it too
 
 void Add(RowFramer &framer, std::string_view text) {
     while (!text.empty()) {
@@ -48,10 +50,12 @@ const BackupColumn &ColumnOf(const BackupTable &table, const std::string &name) 
 
 class LongRowReader {
 public:
-    LongRowReader(Connection &connection, const BackupTable &table, const std::string &encoding, RowFramer &framer)
+    LongRowReader(Connection &connection, const BackupTable &table, const std::string &encoding, LongRowSearch search,
+                  RowFramer &framer)
         : connection_(connection),
           table_(table),
           encoding_(encoding),
+          search_(search),
           framer_(framer),
           from_(fmt::format(" FROM ONLY {}", QualifiedName(table.schema, table.name))) {}
 
@@ -65,73 +69,103 @@ public:
         return ctids;
     }
 
+    // As COPY reads them: the whole chunk, or the rows of a condition.
+    void ReadChunk(const std::optional<BlockRange> &range) { Copy(CopyChunkSql(table_, range, encoding_)); }
     void ReadOrdinary(const std::string &where) {
         std::string columns;
         for (const std::string &name : table_.copy) columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(name);
-        auto stream = connection_.BeginCopyOut(fmt::format("COPY (SELECT {}{} WHERE {}) TO STDOUT WITH (ENCODING {})",
-                                                           columns, from_, where, QuoteLiteral(encoding_)));
-        while (stream.NextCopy())
-            while (std::size_t length = stream.Read(framer_.Space())) framer_.Added(length);
+        Copy(fmt::format("COPY (SELECT {}{} WHERE {}) TO STDOUT WITH (ENCODING {})", columns, from_, where,
+                         QuoteLiteral(encoding_)));
     }
 
     void ReadLong(const std::string &ctid) {
         std::string row = fmt::format("{} WHERE ctid = {}::pg_catalog.tid", from_, QuoteLiteral(ctid));
+        std::string sizes;
+        for (const std::string &name : table_.copy) sizes += (sizes.empty() ? "" : ", ") + Length(name);
+        Result size = connection_.Query(fmt::format("SELECT {}{}", sizes, row));
         for (std::size_t i = 0; i < table_.copy.size(); i++) {
+            const BackupColumn &column = ColumnOf(table_, table_.copy[i]);
             if (i > 0) Add(framer_, "\t");
-            ReadValue(ColumnOf(table_, table_.copy[i]), row, ctid);
+            try {
+                if (size.Unsigned(0, static_cast<int>(i)) > kLongValue)
+                    ReadInSlices(column, row);
+                else
+                    ReadWhole(column, row);
+            } catch (Error &error) {
+                if (IsRowTooLong(error) && search_ == LongRowSearch::kAfterFailure) Explain(error, column, ctid);
+                throw;
+            }
         }
         Add(framer_, "\n");
     }
 
 private:
-    // A bound for a value's bytes, without reading it: text and bytea know their length; of others the stored size is known, which is
-    // compressed, so that more than a little may be very much.
+    void Copy(const std::string &sql) {
+        auto stream = connection_.BeginCopyOut(sql);
+        while (stream.NextCopy())
+            while (std::size_t length = stream.Read(framer_.Space())) framer_.Added(length);
+    }
+
+    // The bytes of a value's text, without reading it: text and bytea know their length; of others the stored size is known,
+    // which is compressed, so that more than a little may be very much. Escapes are left out.
     std::string Length(const std::string &column) const {
         const std::string &type = ColumnOf(table_, column).base_type;
         std::string name = QuoteIdentifier(column);
         if (type == "bytea" || type == "text" || type.starts_with("character"))
-            return fmt::format("coalesce(pg_catalog.octet_length({}), 0)::bigint", name);
+            return fmt::format("coalesce(pg_catalog.octet_length({}), 0)::bigint{}", name,
+                               type == "bytea" ? " * 2" : "");
+        bool usual = search_ == LongRowSearch::kUsual;
         return fmt::format(
             "CASE WHEN pg_catalog.pg_column_size({0}) > {1} THEN {2} ELSE coalesce(pg_catalog.pg_column_size({0}), 0) "
             "END::bigint",
-            name, kMuchWhenCompressed, kLongRow + 1);
+            name, usual ? kMuchStored : kMuchStoredAfterFailure, (usual ? kLongRow : kLongValue) + 1);
     }
 
-    void ReadValue(const BackupColumn &column, const std::string &row, const std::string &ctid) {
-        std::string name = QuoteIdentifier(column.name);
-        try {
-            if (connection_.Query(fmt::format("SELECT {} IS NULL{}", name, row)).Bool(0, 0)) return Add(framer_, "\\N");
-            bool bytea = column.base_type == "bytea";
-            if (bytea) Add(framer_, "\\\\x");
-            for (std::uint64_t at = 1;; at += kSlice) {
-                std::string slice =
-                    bytea ? fmt::format("pg_catalog.substring({}, {}, {})", name, at, kSlice)
-                          : fmt::format(
-                                "pg_catalog.convert_to(pg_catalog.substring(pg_catalog.format('%s', {}), {}, {}), {})",
-                                name, at, kSlice, QuoteLiteral(encoding_));
-                Result result = connection_.Query(fmt::format("SELECT {}{}", slice, row));
-                std::string_view hex = result.Text(0, 0).substr(2);    // bytea_output is hex: \x…
-                if (hex.empty()) break;
-                if (bytea)
-                    Add(framer_, hex);
-                else
-                    AddEscaped(framer_, HexDecode(hex));
+    void ReadWhole(const BackupColumn &column, const std::string &row) {
+        auto stream = connection_.BeginCopyOut(fmt::format("COPY (SELECT {}{}) TO STDOUT WITH (ENCODING {})",
+                                                           QuoteIdentifier(column.name), row, QuoteLiteral(encoding_)));
+        while (stream.NextCopy()) {
+            for (;;) {
+                MutableBytes space = framer_.Space();
+                std::size_t length = stream.Read(space);
+                if (length == 0) break;
+                framer_.Added(length - (space[length - 1] == std::byte{'\n'} ? 1 : 0));    // the row does not end here
             }
-        } catch (Error &error) {
-            if (!IsRowTooLong(error)) throw;
-            error.detail = fmt::format("row {}, column {}: {}", ctid, name, error.message);
-            error.message = fmt::format("could not read table {}: a value is too long for the server to give it out",
-                                        QualifiedName(table_.schema, table_.name));
-            error.hint =
-                "the text of a value may not be longer than 1 GB; shorten it, or leave the row out of the backup with "
-                "a filter";
-            throw;
         }
+    }
+
+    void ReadInSlices(const BackupColumn &column, const std::string &row) {
+        std::string name = QuoteIdentifier(column.name);
+        bool bytea = column.base_type == "bytea";
+        std::string text = column.base_type == "text" ? name : fmt::format("pg_catalog.format('%s', {})", name);
+        if (bytea) Add(framer_, "\\\\x");
+        for (std::uint64_t at = 1;; at += kSlice) {
+            std::string slice = bytea ? fmt::format("pg_catalog.substring({}, {}, {})", name, at, kSlice)
+                                      : fmt::format("pg_catalog.convert_to(pg_catalog.substring({}, {}, {}), {})", text,
+                                                    at, kSlice, QuoteLiteral(encoding_));
+            Result result = connection_.Query(fmt::format("SELECT {}{}", slice, row));
+            std::string_view hex = result.Text(0, 0).substr(2);    // bytea_output is hex: \x…
+            if (bytea)
+                Add(framer_, hex);
+            else
+                AddEscaped(framer_, HexDecode(hex));
+            if (hex.size() / 2 < kSlice) break;    // a character has a byte or more
+        }
+    }
+
+    void Explain(Error &error, const BackupColumn &column, const std::string &ctid) const {
+        error.detail = fmt::format("row {}, column {}: {}", ctid, QuoteIdentifier(column.name), error.message);
+        error.message = fmt::format("could not read table {}: a value is too long for the server to give it out",
+                                    QualifiedName(table_.schema, table_.name));
+        error.hint =
+            "the text of a value may not be longer than 1 GB; shorten it, or leave the row out of the backup with a "
+            "filter";
     }
 
     Connection &connection_;
     const BackupTable &table_;
     const std::string &encoding_;
+    LongRowSearch search_;
     RowFramer &framer_;
     std::string from_;
 };
@@ -144,17 +178,19 @@ bool IsRowTooLong(const Error &error) {
 }
 
 void ReadWithLongRows(Connection &connection, const BackupTable &table, const std::optional<BlockRange> &range,
-                      const std::string &encoding, RowFramer &framer) {
-    LongRowReader reader(connection, table, encoding, framer);
+                      const std::string &encoding, LongRowSearch search, RowFramer &framer) {
+    LongRowReader reader(connection, table, encoding, search, framer);
     std::string where = WhereOfChunk(table, range);
+    std::vector<std::string> long_rows = reader.LongRows(where);
+    if (long_rows.empty()) return reader.ReadChunk(range);
     std::string after;
-    for (const std::string &ctid : reader.LongRows(where)) {
+    for (const std::string &ctid : long_rows) {
         std::string tid = QuoteLiteral(ctid) + "::pg_catalog.tid";
-        reader.ReadOrdinary(fmt::format("{}{} AND ctid < {}", where, after, tid));
+        reader.ReadOrdinary(fmt::format("({}){} AND ctid < {}", where, after, tid));
         reader.ReadLong(ctid);
         after = " AND ctid > " + tid;
     }
-    reader.ReadOrdinary(where + after);
+    reader.ReadOrdinary(fmt::format("({}){}", where, after));
 }
 
 }    // namespace ark

@@ -161,11 +161,16 @@ void RelationCursor::AddSizes(std::vector<Relation> &relations) {
     for (const Relation &relation : relations)
         if (relation.HasRows()) with_rows.push_back(relation.table.oid);
     Result result = connection_.Query(
-        "SELECT u.oid, pg_catalog.pg_relation_size(u.oid) FROM pg_catalog.unnest($1::oid[]) AS u(oid)",
+        "SELECT c.oid, coalesce(pg_catalog.pg_relation_size(c.oid), 0),"
+        " coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0) FROM pg_catalog.pg_class c"
+        " WHERE c.oid = ANY ($1::oid[])",
         {ArrayParameter(with_rows)});
-    for (int row = 0; row < result.rows(); row++)
-        if (Relation *relation = Find(relations, result, row))
-            relation->bytes = result.IsNull(row, 1) ? 0 : result.Unsigned(row, 1);
+    for (int row = 0; row < result.rows(); row++) {
+        Relation *relation = Find(relations, result, row);
+        if (!relation) continue;
+        relation->bytes = result.Unsigned(row, 1);
+        relation->toast_bytes = result.Unsigned(row, 2);
+    }
 }
 
 }    // namespace ark

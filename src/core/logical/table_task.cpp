@@ -11,7 +11,8 @@ namespace ark {
 struct TableInProgress {
     BackupTable table;
     std::uint64_t bytes = 0;    // of the heap
-    RowsDigest digest;          // what follows belongs to the main thread
+    bool may_have_long_rows = false;
+    RowsDigest digest;    // what follows belongs to the main thread
 };
 
 namespace {
@@ -64,7 +65,7 @@ public:
         RowFramer framer([&](ByteView frame, std::uint64_t rows) {
             reading_->frames.push_back(store.Put(frame, rows, reading_->reusable));
         });
-        if (way_ == Way::kTogether) return ReadTogether(connection, before, framer);
+        if (way_ == Way::kTogether && !MayHaveLongRows()) return ReadTogether(connection, before, framer);
         if (!before.empty()) connection.Execute(before);
         if (way_ == Way::kFindFault) {
             failure_->detail =
@@ -72,10 +73,11 @@ public:
                 failure_->detail;
             throw *failure_;
         }
+        LongRowSearch search = way_ == Way::kTogether ? LongRowSearch::kUsual : LongRowSearch::kAfterFailure;
         for (Piece &piece : pieces_)
             if (piece.has_rows)
                 ReadPiece(piece, framer, [&] {
-                    ReadWithLongRows(connection, piece.of->table, piece.blocks, settings_.encoding, framer);
+                    ReadWithLongRows(connection, piece.of->table, piece.blocks, settings_.encoding, search, framer);
                 });
     }
 
@@ -116,6 +118,10 @@ public:
 
 private:
     enum class Way { kTogether, kLongRows, kFindFault };
+
+    bool MayHaveLongRows() const {
+        return std::ranges::any_of(pieces_, [](const Piece &piece) { return piece.of->may_have_long_rows; });
+    }
 
     void ReadTogether(Connection &connection, const std::string &before, RowFramer &framer) {
         std::string sql = before;
@@ -186,9 +192,10 @@ std::unique_ptr<ExportTask> TableSource::Next() {
         if (!large_ && !Refill()) break;
         if (!large_) {
             Relation &next = relations_.front();
-            if (task->size() > 0 && next.bytes > kSmallTable) break;    // a table of its own
+            bool may_have_long_rows = next.heap && next.toast_bytes >= kToastOfLongRows;
+            if (task->size() > 0 && (next.bytes > kSmallTable || may_have_long_rows)) break;    // a table of its own
             large_ = std::make_shared<TableInProgress>(
-                TableInProgress{std::move(next.table), next.heap ? next.bytes : 0, {}});
+                TableInProgress{std::move(next.table), next.heap ? next.bytes : 0, may_have_long_rows, {}});
             next_chunk_ = 0;
         }
         Piece piece;
@@ -202,13 +209,13 @@ std::unique_ptr<ExportTask> TableSource::Next() {
         if (piece.has_rows) piece.reusable = reusable_.At(piece.Path());
         bytes += piece.SourceBytes(settings_.block_size);
         next_chunk_++;
-        bool whole = piece.first && piece.last;
+        bool alone = !piece.first || !piece.last || large_->may_have_long_rows;
         if (piece.last) {
             large_.reset();
             relations_.pop_front();
         }
         task->Add(std::move(piece));
-        if (!whole) break;
+        if (alone) break;
     }
     return task->size() > 0 ? std::move(task) : nullptr;
 }

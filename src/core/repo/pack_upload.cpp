@@ -64,6 +64,7 @@ private:
         upload_.changed_.wait(lock, [&] { return upload_.abandoned_ || upload_.ended_ || !upload_.parts_.empty(); });
         if (upload_.abandoned_) upload_.ThrowAbandoned();
         if (upload_.parts_.empty()) return false;    // the last part stays: it holds the trailer
+        upload_.held_ -= part_.size();
         part_ = std::move(upload_.parts_.front());
         upload_.parts_.pop_front();
         at_ = 0;
@@ -79,10 +80,8 @@ private:
     Sha256Stream digest_;
 };
 
-PackUpload::PackUpload(std::shared_ptr<Repository> repository, std::string pack, std::size_t parts_queued)
-    : repository_(std::move(repository)),
-      pack_(std::move(pack)),
-      parts_queued_(std::max<std::size_t>(parts_queued, 1)) {
+PackUpload::PackUpload(std::shared_ptr<Repository> repository, std::string pack, std::size_t most_held)
+    : repository_(std::move(repository)), pack_(std::move(pack)), most_held_(most_held) {
     thread_ = std::thread([this] { Run(); });
 }
 
@@ -115,7 +114,7 @@ void PackUpload::WaitFor(Ticker *stop, const std::function<bool()> &done) {
 }
 
 void PackUpload::WaitForRoom(Ticker *stop) {
-    WaitFor(stop, [&] { return failure_ || parts_.size() < parts_queued_; });
+    WaitFor(stop, [&] { return HasRoom(); });
 }
 
 void PackUpload::WaitUntilFinished(Ticker *stop) {
@@ -124,8 +123,9 @@ void PackUpload::WaitUntilFinished(Ticker *stop) {
 
 void PackUpload::Push(Bytes part) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return failure_ || parts_.size() < parts_queued_; });
+    changed_.wait(lock, [&] { return HasRoom(); });
     ThrowIfFailed();
+    held_ += part.size();
     parts_.push_back(std::move(part));
     changed_.notify_all();
 }
@@ -133,6 +133,7 @@ void PackUpload::Push(Bytes part) {
 void PackUpload::End(Bytes last) {
     std::lock_guard lock(mutex_);
     ThrowIfFailed();
+    held_ += last.size();
     parts_.push_back(std::move(last));
     ended_ = true;
     changed_.notify_all();

@@ -14,7 +14,7 @@ namespace ark {
 
 class PackUpload {
 public:
-    PackUpload(std::shared_ptr<Repository> repository, std::string pack, std::size_t parts_queued);
+    PackUpload(std::shared_ptr<Repository> repository, std::string pack, std::size_t most_held);
     ~PackUpload();    // abandons an upload that is not finished
     PackUpload(const PackUpload &) = delete;
     PackUpload &operator=(const PackUpload &) = delete;
@@ -32,6 +32,7 @@ private:
     PackInfo Upload();
     void Prove(std::uint64_t size, ByteView tail);
     void ProveSame(std::uint64_t size, const std::string &sha256);
+    bool HasRoom() const { return failure_ || held_ < most_held_ || held_ == 0; }    // or an error to throw
     void ThrowIfFailed();
     void ThrowIfAbandoned();
     [[noreturn]] void ThrowAbandoned() const;
@@ -39,11 +40,12 @@ private:
 
     std::shared_ptr<Repository> repository_;
     std::string pack_;
-    std::size_t parts_queued_;
+    std::size_t most_held_;
 
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<Bytes> parts_;
+    std::size_t held_ = 0;    // bytes of the queue and of the part that is being sent
     bool ended_ = false, abandoned_ = false, finished_ = false;
     std::exception_ptr failure_;
     PackInfo info_;

@@ -36,7 +36,6 @@ struct PackWriter::State {
     std::unique_ptr<PackUpload> upload;
     std::unique_ptr<PackUpload> previous;    // all of it was handed over; it is proven while the next pack is filled
 
-    Bytes compressed;
     std::uint64_t stored_bytes = 0;
     Ticker *stop = nullptr;
     bool failed = false;    // an error left a frame half written: its number must never be used again
@@ -80,6 +79,7 @@ struct PackWriter::State {
         bool full = at >= settings.target_size || frames.size() == kMostFrames;
         if (full) {
             if (previous) previous->WaitUntilFinished(stop);
+            if (upload) upload->WaitForRoom(stop);
             Guarded([&] { Close(); });
         } else if (part.size() >= settings.part_size) {
             if (upload) upload->WaitForRoom(stop);
@@ -91,14 +91,12 @@ struct PackWriter::State {
         if (plain.size() > kLargestFrame)
             throw Error(Code::kUnsupported, fmt::format("a piece of {} bytes is too large for a frame", plain.size()));
         if (pack.empty()) Open();
-        compressor.Compress(plain, compressed);
         FrameRef ref{pack, frames.size(), at, 0, plain.size(), digest.empty() ? key.Digest(plain) : std::move(digest)};
         std::size_t begin = part.size();
+        compressor.Compress(plain, part);
         if (pack_key)
-            GcmSeal(*pack_key, NumberNonce(ref.frame), FrameContext(*repository, key.domain, pack, ref.frame),
-                    compressed, part);
-        else
-            ark::Append(part, compressed);
+            GcmSealTail(*pack_key, NumberNonce(ref.frame), FrameContext(*repository, key.domain, pack, ref.frame), part,
+                        begin);
         ByteView stored = ByteView(part).subspan(begin);
         ref.stored = stored.size();
         frames.push_back({ref.stored, ref.size, Sha256(stored)});
@@ -106,17 +104,22 @@ struct PackWriter::State {
         return ref;
     }
 
+    void OpenUpload() {
+        if (!upload)
+            upload = std::make_unique<PackUpload>(repository, pack, (settings.parts_queued + 1) * settings.part_size);
+    }
+
     void HandOver() {
-        if (!upload) upload = std::make_unique<PackUpload>(repository, pack, settings.parts_queued);
+        OpenUpload();
         Bytes full;
-        full.reserve(part.capacity());
+        full.reserve(settings.part_size + (1 << 20));
         std::swap(full, part);
         upload->Push(std::move(full));
     }
 
     void Close() {
         Put(FormatFooter(frames));
-        if (!upload) upload = std::make_unique<PackUpload>(repository, pack, settings.parts_queued);
+        OpenUpload();
         upload->End(std::move(part));
         part = {};
         pack.clear();
