@@ -50,6 +50,10 @@ public:
     Result Query(std::string_view sql, const Parameters &parameters = {});
     void Execute(std::string_view sql) { Query(sql); }
 
+    // For a connection that much will be read from: libpq reads at most what its buffer has room for, 16 KiB at first, and keeps one
+    // that a long message made larger.
+    void ReadInLargePieces();
+
     // COPY … TO STDOUT: `visit` is given whole rows as they arrive (a view of one row with its newline). If it throws, the
     // connection is of no further use.
     std::uint64_t CopyOut(std::string_view sql, const std::function<void(std::string_view row)> &visit);

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <climits>
 
@@ -7,8 +9,11 @@ namespace ark {
 namespace {
 
 constexpr std::size_t kSendPiece = 256 << 10;
+constexpr std::size_t kReadPiece = 512 << 10;    // more than a socket holds
 
 }    // namespace
+
+void Connection::ReadInLargePieces() { Query(fmt::format("SELECT pg_catalog.repeat(' ', {})", kReadPiece)); }
 
 Connection::CopyOutStream Connection::BeginCopyOut(std::string_view sql) {
     state_->Send(sql);

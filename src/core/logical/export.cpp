@@ -157,6 +157,7 @@ private:
         committing.stored_bytes = session_->new_bytes();
         committing.done_items = committing.total_items = attempt.totals.tables;
         log_.Report(committing);
+        for (auto &store : stores_) store->packs().End();
         for (auto &store : stores_) store->packs().Finish();
         stores_.clear();
         result.backup_id = session_->id();

@@ -152,6 +152,7 @@ void ExportAttempt::FetchDefinitions() {
 void ExportAttempt::ReadInThread(FrameStore &store) {
     std::unique_ptr<Connection> connection = OpenForExport(context_.request, ticker_, SilentLog());
     AddPid(connection->backend_pid());
+    connection->ReadInLargePieces();
     connection->Execute("SET lock_timeout = '500ms'");
     std::string before = fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
                                      QuoteLiteral(snapshot_));

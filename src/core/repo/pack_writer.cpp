@@ -154,11 +154,15 @@ FrameRef PackWriter::Append(ByteView plain, std::string digest) {
     return state_->Guarded([&] { return state_->AppendFrame(plain, std::move(digest)); });
 }
 
-void PackWriter::Finish() {
+void PackWriter::End() {
     state_->Guarded([&] {
         if (!state_->pack.empty()) state_->Close();
-        state_->Settle();
     });
+}
+
+void PackWriter::Finish() {
+    End();
+    state_->Guarded([&] { state_->Settle(); });
 }
 
 std::uint64_t PackWriter::stored_bytes() const { return state_->stored_bytes; }

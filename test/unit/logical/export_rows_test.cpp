@@ -45,11 +45,12 @@ TEST_F(ExportRowsTest, RowsTooLongForOneMessageAreReadInSlices) {
 // A row of 90 MB among short ones: the same bytes as COPY gives, whether it is read whole or value by value.
 TEST_F(ExportRowsTest, LongRowsAreReadValueByValue) {
     std::string database = server_.CreateDatabase("longer");
-    server_.Sql(database,
-                "CREATE DOMAIN note AS text; CREATE TABLE t (id int, \"Text\" note, b bytea, gone text, c varchar, j jsonb);"
-                "ALTER TABLE t DROP gone, ALTER \"Text\" SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL;"
-                "INSERT INTO t VALUES (1, 'short', 'x', NULL, '{}'), (2, repeat(E'ä\t\\\\\n', 8000000), "
-                "convert_to(repeat('0123456789', 1500000), 'UTF8'), NULL, '{\"a\": [1, null]}'), (3, NULL, '', '', NULL)");
+    server_.Sql(
+        database,
+        "CREATE DOMAIN note AS text; CREATE TABLE t (id int, \"Text\" note, b bytea, gone text, c varchar, j jsonb);"
+        "ALTER TABLE t DROP gone, ALTER \"Text\" SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL;"
+        "INSERT INTO t VALUES (1, 'short', 'x', NULL, '{}'), (2, repeat(E'ä\t\\\\\n', 8000000), "
+        "convert_to(repeat('0123456789', 1500000), 'UTF8'), NULL, '{\"a\": [1, null]}'), (3, NULL, '', '', NULL)");
     Ticker &ticker = NeverCancelled();
     Connection connection(server_.Conninfo(), database, "long rows test", ticker, SilentLog());
     std::string expected;
