@@ -9,6 +9,17 @@
 
 using namespace ark;
 
+// JSON knows no largest number, the parser does.
+static bool IsJson(const std::string &text) {
+    try {
+        return !nlohmann::json::parse(text).is_discarded();
+    } catch (const nlohmann::json::out_of_range &) {
+        return true;
+    } catch (const nlohmann::json::exception &) {
+        return false;
+    }
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     if (size == 0) return 0;
     std::string_view row = AsText(std::as_bytes(std::span(data, size))).substr(1);
@@ -16,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     std::string json, csv, again, scratch;
     try {
         CopyToJson({column}).AppendRow(row, json);
-        if (column.kind != JsonKind::kJson && !nlohmann::json::accept(json)) std::abort();
+        if (column.kind != JsonKind::kJson && !IsJson(json)) std::abort();
         CopyToCsv({"c"}).AppendRow(row, csv);
         std::string value(UnescapeCopyField(row, scratch).value_or(""));
         AppendCopyField(value, again);
