@@ -59,6 +59,8 @@ CREATE TABLE ark_private.backup (
     entities jsonb,
     server_version_num integer,
     store text,
+    location text,
+    repository text,
     encrypted boolean,
     held boolean NOT NULL DEFAULT false,
     held_until timestamptz,
@@ -122,6 +124,7 @@ CREATE TABLE ark_private.restore (
     transaction_id xid8,
     committed boolean NOT NULL DEFAULT false,
     safety_backup_id text,
+    unused_copy text,    -- the safety copy of one that was rolled back: it is to be released
     undo_of bigint,
     undone_by bigint,
     message text

@@ -13,7 +13,8 @@ RETURNS void LANGUAGE sql VOLATILE AS $$
     VALUES (id, action, verb, 'queued', source, database, kind, schedule, caller, arguments)
 $$;
 
--- A restore is about to write: with this its outcome can be learnt whatever dies meanwhile.
+-- A restore is about to write: with this its outcome can be learnt whatever dies meanwhile. Again without a copy: it was
+-- rolled back, and the engine has ended the copy itself.
 CREATE FUNCTION ark_private.note_transaction(id bigint, writing xid8, safety text) RETURNS void
 LANGUAGE sql VOLATILE AS $$
     UPDATE ark_private.restore SET transaction_id = writing, safety_backup_id = safety WHERE job_id = id
@@ -50,7 +51,7 @@ BEGIN
                            ELSE 'Nothing reported done is lost. Run it again.' END
          WHERE job_id = lost.job_id;
         UPDATE ark_private.restore SET state = 'interrupted', finished_at = clock_timestamp(), committed = coalesce(is_in, false),
-               safety_backup_id = CASE WHEN is_in THEN safety_backup_id END
+               safety_backup_id = CASE WHEN is_in THEN safety_backup_id END, unused_copy = CASE WHEN is_in THEN NULL ELSE safety_backup_id END
          WHERE job_id = lost.job_id AND state = 'running';
         PERFORM ark_private.audit(lost.action, lost.caller, 'interrupted', lost.arguments->>'reason', lost.arguments, lost.job_id, lost.backup_id, lost.restore_id);
         lost_count := lost_count + 1;
@@ -101,7 +102,8 @@ BEGIN
         UPDATE ark_private.job SET plan_id = plan WHERE job_id = j.job_id;
     ELSIF NOT dry_run THEN
         UPDATE ark_private.restore SET state = outcome->>'state', finished_at = clock_timestamp(), backup_id = result->>'backup_id', tables = result->'tables',
-               committed = is_in, safety_backup_id = CASE WHEN is_in THEN coalesce(result->>'safety_backup_id', safety_backup_id) END, message = coalesce(result->>'message', outcome->>'message')
+               committed = is_in, safety_backup_id = CASE WHEN is_in THEN coalesce(result->>'safety_backup_id', safety_backup_id) END,
+               unused_copy = CASE WHEN is_in THEN NULL ELSE safety_backup_id END, message = coalesce(result->>'message', outcome->>'message')
          WHERE restore_id = j.restore_id;
         IF is_in THEN
             UPDATE ark_private.restore SET undone_by = j.restore_id WHERE restore_id = (j.arguments->'ark'->>'undo_of')::bigint;

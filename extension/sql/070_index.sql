@@ -4,13 +4,13 @@ CREATE FUNCTION ark_private.put_backup(b jsonb, id bigint) RETURNS void
 LANGUAGE sql VOLATILE AS $$
     INSERT INTO ark_private.backup AS old (
         backup_id, sequence, kind, state, source, database, label, note, reason, taken_by, started_at, finished_at, snapshot_time, stored_at, size_bytes,
-        stored_bytes, new_bytes, tables, rows, entities, server_version_num, store, encrypted, held, held_until, hold_reason, held_by,
+        stored_bytes, new_bytes, tables, rows, entities, server_version_num, store, location, repository, encrypted, held, held_until, hold_reason, held_by,
         verified_at, verified_level, verified_ok, restorable, why_not, compression, job_id, ended_at)
     VALUES (
         b->>'backup_id', (b->>'sequence')::bigint, b->>'kind', b->>'state', b->>'source', b->>'database', b->>'label', b->>'note', b->>'reason', b->>'taken_by',
         (b->>'started_at')::timestamptz, (b->>'finished_at')::timestamptz, (b->>'snapshot_time')::timestamptz, (b->>'stored_at')::timestamptz,
         (b->>'size_bytes')::bigint, (b->>'stored_bytes')::bigint, (b->>'new_bytes')::bigint, (b->>'tables')::bigint, (b->>'rows')::bigint,
-        nullif(b->'entities', 'null'), (b->>'server_version_num')::integer, b->>'store', (b->>'encrypted')::boolean, coalesce((b->>'held')::boolean, false),
+        nullif(b->'entities', 'null'), (b->>'server_version_num')::integer, b->>'store', b->>'location', b->>'repository', (b->>'encrypted')::boolean, coalesce((b->>'held')::boolean, false),
         (b->>'held_until')::timestamptz, b->>'hold_reason', b->>'held_by', (b->>'verified_at')::timestamptz, b->>'verified_level',
         (b->>'verified_ok')::boolean, (b->>'restorable')::boolean, b->>'why_not', b->>'compression', id,
         CASE WHEN b->>'state' = 'ended' THEN pg_catalog.clock_timestamp() END)
@@ -23,7 +23,8 @@ LANGUAGE sql VOLATILE AS $$
         snapshot_time = coalesce(EXCLUDED.snapshot_time, old.snapshot_time), stored_at = EXCLUDED.stored_at,
         size_bytes = coalesce(EXCLUDED.size_bytes, old.size_bytes), stored_bytes = EXCLUDED.stored_bytes, new_bytes = EXCLUDED.new_bytes,
         tables = coalesce(EXCLUDED.tables, old.tables), rows = coalesce(EXCLUDED.rows, old.rows), entities = coalesce(EXCLUDED.entities, old.entities),
-        server_version_num = coalesce(EXCLUDED.server_version_num, old.server_version_num), store = EXCLUDED.store, encrypted = EXCLUDED.encrypted,
+        server_version_num = coalesce(EXCLUDED.server_version_num, old.server_version_num), store = EXCLUDED.store,
+        location = EXCLUDED.location, repository = EXCLUDED.repository, encrypted = EXCLUDED.encrypted,
         held = EXCLUDED.held, held_until = EXCLUDED.held_until, hold_reason = EXCLUDED.hold_reason, held_by = EXCLUDED.held_by,
         verified_at = EXCLUDED.verified_at, verified_level = EXCLUDED.verified_level, verified_ok = EXCLUDED.verified_ok,
         restorable = EXCLUDED.restorable, why_not = EXCLUDED.why_not, compression = coalesce(EXCLUDED.compression, old.compression),
@@ -43,6 +44,14 @@ $$;
 CREATE FUNCTION ark_private.end_backup(id text, why text) RETURNS void
 LANGUAGE sql VOLATILE AS $$
     UPDATE ark_private.backup SET state = 'ended', ended_at = pg_catalog.clock_timestamp(), end_reason = why WHERE backup_id = id AND ended_at IS NULL
+$$;
+
+-- What the engine must find: the newest backup that each repository is known to hold.
+CREATE FUNCTION ark_private.expected_repositories() RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(newest)), '[]')
+      FROM (SELECT DISTINCT ON (location) location, repository, backup_id, ark_private.utc(finished_at) AS finished_at
+              FROM ark_private.backup WHERE ended_at IS NULL AND location IS NOT NULL ORDER BY location, sequence DESC NULLS LAST, backup_id DESC) AS newest
 $$;
 
 CREATE FUNCTION ark_private.index_result(j ark_private.job, result jsonb) RETURNS void

@@ -161,7 +161,9 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 CREATE FUNCTION ark_private.rebuild_catalog(args jsonb, caller jsonb) RETURNS ark_private.job_request
-LANGUAGE sql AS $$ SELECT ark_private.request('rebuild_catalog', 'list', NULL, NULL, 'rebuild', true, caller, '{}', true) $$;
+LANGUAGE sql AS $$
+    SELECT ark_private.request('rebuild_catalog', 'list', NULL, NULL, 'rebuild', true, caller, ark_private.given(pg_catalog.jsonb_build_object('accept_empty', (args->>'accept_empty')::boolean)), true)
+$$;
 
 CREATE FUNCTION ark_private.take_over(args jsonb, caller jsonb) RETURNS ark_private.job_request
 LANGUAGE plpgsql AS $$

@@ -85,6 +85,36 @@ BEGIN
 END
 $$;
 
+-- Jobs that release the safety copies of restores that were rolled back without an engine to end them. One whose fate the
+-- server does not know stays held. Called by the launcher.
+CREATE FUNCTION ark_private.settle_restores()
+RETURNS TABLE (job_id bigint, action text, verb text, source text, database text, kind text, exclusive text, schedule text, light boolean, caller text, arguments text)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    r ark_private.restore;
+    request ark_private.job_request;
+    fate text;
+BEGIN
+    FOR r IN SELECT * FROM ark_private.restore AS c WHERE c.unused_copy IS NOT NULL ORDER BY c.restore_id LOOP
+        BEGIN
+            fate := pg_xact_status(r.transaction_id);
+        EXCEPTION WHEN OTHERS THEN    -- a number of another cluster, which a dump brought here
+            fate := NULL;
+        END;
+        CONTINUE WHEN fate = 'in progress';
+        UPDATE ark_private.restore AS c SET unused_copy = NULL WHERE c.restore_id = r.restore_id;
+        CONTINUE WHEN fate IS DISTINCT FROM 'aborted' OR ark_private.identity_problem() IS NOT NULL;
+        request := ark_private.on_backup('release', 'release', jsonb_build_object('backup_id', r.unused_copy), jsonb_build_object('role', r.requested_by),
+                                         jsonb_build_object('reason', format('restore %s was rolled back', r.restore_id)));
+        job_id := nextval('ark_private.job_id_seq');
+        INSERT INTO ark_private.job (job_id, action, verb, state, source, database, kind, caller, arguments)
+        VALUES (settle_restores.job_id, request.action, request.verb, 'queued', request.source, r.target_database, request.kind, request.caller, request.arguments);
+        RETURN QUERY SELECT settle_restores.job_id, request.action, request.verb, request.source, r.target_database, request.kind, request.exclusive, NULL::text,
+                            request.light, request.caller::text, request.arguments::text;
+    END LOOP;
+END
+$$;
+
 CREATE FUNCTION ark_private.undo_restore(args jsonb, caller jsonb) RETURNS ark_private.job_request
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -70,7 +70,7 @@ CREATE FUNCTION ark.expire_now(dry_run boolean DEFAULT false, policy text DEFAUL
 
 CREATE FUNCTION ark.check_store(store text DEFAULT NULL)
     RETURNS TABLE (store_name text, "check" text, ok boolean, detail text, hint text) LANGUAGE c AS 'MODULE_PATHNAME', 'ark_check';
-CREATE FUNCTION ark.rebuild_catalog()
+CREATE FUNCTION ark.rebuild_catalog(accept_empty boolean DEFAULT false)
     RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_action';
 CREATE FUNCTION ark.adopt_cluster(reason text DEFAULT NULL)
     RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_decide';

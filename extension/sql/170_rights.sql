@@ -30,7 +30,7 @@ GRANT EXECUTE ON FUNCTION
     ark.hold_backup(text, timestamptz, text), ark.release_backup(text, text), ark.annotate_backup(text, text, text),
     ark.verify_backup(text, text, text, text, boolean), ark.set_schedule(text, text, text, text, text, text, jsonb, text, boolean), ark.drop_schedule(text),
     ark.pause_scheduler(text, timestamptz), ark.resume_scheduler(text), ark.set_entity(text, text, text, text, text), ark.set_entity(text, text[], text, text, text),
-    ark.drop_entity(text), ark.check_store(text), ark.rebuild_catalog()
+    ark.drop_entity(text), ark.check_store(text), ark.rebuild_catalog(boolean)
     TO ark_operator;
 
 GRANT EXECUTE ON FUNCTION ark.cancel_job(bigint, text) TO ark_operator, ark_restorer;

@@ -35,7 +35,7 @@ BEGIN
         ('expire_now', 'ends the backups that the policy does not keep, and frees their space'),
         ('retention_preview', 'what a policy would keep and drop now, with the reason for each backup'),
         ('check_store', 'tries everything that a backup needs: store, server, rights, pg_dump, key'),
-        ('rebuild_catalog', 'reads the store and brings the list of backups up to date'),
+        ('rebuild_catalog', 'reads the store and brings the list of backups up to date; accept_empty: a store that was emptied on purpose is no error, and its backups are forgotten'),
         ('adopt_cluster', 'says that this cluster is meant to be itself and no copy, and lets it work again'),
         ('take_over', 'makes this server the writer of its path in the store, after a move'),
         ('rotate_key', 'wraps the data keys with a new key; the reference names a file below ark.secrets_dir or a variable'),

@@ -46,6 +46,16 @@ std::string PlainClusterName(const std::string &name) {
     return out.empty() ? "main" : out;
 }
 
+constexpr auto kTidyUpPatience = std::chrono::seconds(10);
+
+class Deadline : public Ticker {
+public:
+    bool Cancelled() override { return SystemClock().Steady() > end_; }
+
+private:
+    SteadyPoint end_ = SystemClock().Steady() + kTidyUpPatience;
+};
+
 }    // namespace
 
 std::optional<std::string> ReadVariable(const std::string &name) {
@@ -87,8 +97,9 @@ StoragePtr Engine::Store(const std::string &name) {
     if (stores.size() > 1 && name.empty())
         log_.Note(
             fmt::format("{} stores are listed; this version writes to the first, \"{}\"", stores.size(), chosen->name));
-    store_ = OpenStorage(*chosen, ticker_);
+    store_ = OpenStorage(*chosen, ticker_, log_);
     store_name_ = chosen->name;
+    store_settings_ = *chosen;
     repository_ = nullptr;
     keys_ = nullptr;
     return store_;
@@ -123,37 +134,71 @@ std::optional<Key> Engine::ConfiguredKey() {
     return LoadKey(reference);
 }
 
-std::shared_ptr<Repository> Engine::OpenPath(bool create) {
+// None, and why, where there is no store at all.
+std::vector<ClusterName> Engine::Clusters(std::string &why_none) {
+    try {
+        return Repository::Clusters(*Store());
+    } catch (const Error &error) {
+        if (error.code != Code::kNotFound || !store_->CanBeMade()) throw;
+        why_none = error.message;
+        return {};
+    }
+}
+
+void Engine::CheckExpected(const ClusterName &cluster) {
+    std::string location = LocationOf(*store_, cluster);
+    for (const ExpectedRepository &expected : expected_)
+        if (expected.location == location)
+            throw Error(
+                Code::kNotFound,
+                fmt::format("store {} holds no repository, but backups were taken into it", store_->Describe()),
+                fmt::format("Repository {} at {} is missing; its newest backup is {} of {}.", expected.repository,
+                            location, expected.backup_id, expected.finished_at),
+                "If it is on another file system, mount that; or correct ark.store. If the store was emptied on "
+                "purpose: SELECT * FROM ark.rebuild_catalog(accept_empty => true); then the next backup begins anew.");
+}
+
+std::shared_ptr<Repository> Engine::OpenPath(IfMissing if_missing) {
     if (repository_) return repository_;
     StoragePtr store = Store();
     std::string wanted = config_.Text("cluster");
     // A path given in full needs no server: the way in on an empty machine.
     if (auto full = ParseClusterPath(wanted)) return repository_ = Repository::Open(store, *full);
 
-    std::vector<ClusterName> clusters = Repository::Clusters(*store);
-    std::string listed;
+    std::string listed, why_none;
+    std::vector<ClusterName> clusters;
+    try {
+        clusters = Clusters(why_none);
+    } catch (const Error &error) {    // not even the directory above is there
+        if (error.code == Code::kNotFound && !expected_.empty() && ServerReachable()) CheckExpected(OwnName());
+        throw;
+    }
     for (const ClusterName &cluster : clusters) listed += (listed.empty() ? "" : ", ") + cluster.Path();
     if (ServerReachable()) {
         const ServerIdentity &server = Server();
         for (const ClusterName &cluster : clusters)
             if (cluster.system_identifier == server.system_identifier && (wanted.empty() || cluster.name == wanted))
                 return repository_ = Repository::Open(store, cluster);
-        if (!create)
-            throw Error(Code::kNotFound, fmt::format("store {} has no backups of this server", store->Describe()),
-                        fmt::format("The system identifier is {}; the store has {}.", server.system_identifier,
-                                    listed.empty() ? "no cluster" : listed),
-                        "Take one with ark.backup_now() or pg_ark backup; to read another cluster's, give --cluster "
-                        "with its full name.");
-        ClusterName name{wanted.empty() ? PlainClusterName(server.cluster_name) : wanted, server.system_identifier};
-        return repository_ = Repository::Init(store, name, ConfiguredKey().has_value(), clock(), random());
+        CheckExpected(OwnName());
+        if (if_missing == IfMissing::kNull) return nullptr;
+        if (if_missing == IfMissing::kMake)
+            return repository_ = Repository::Init(store, OwnName(), ConfiguredKey().has_value(), clock(), random());
+        if (clusters.empty())
+            throw Error(Code::kNotFound, fmt::format("there is no repository in store {}", store->Describe()), why_none,
+                        "Check ark.store, or take a first backup with ark.backup_now() or pg_ark backup.");
+        throw Error(Code::kNotFound, fmt::format("store {} has no backups of this server", store->Describe()),
+                    fmt::format("The system identifier is {}; the store has {}.", server.system_identifier, listed),
+                    "Take one with ark.backup_now() or pg_ark backup; to read another cluster's, give --cluster "
+                    "with its full name.");
     }
-    if (create) Server();    // throws why the server cannot be reached
+    if (if_missing == IfMissing::kMake) Server();    // throws why the server cannot be reached
     std::erase_if(clusters, [&](const ClusterName &cluster) { return !wanted.empty() && cluster.name != wanted; });
+    if (clusters.empty() && if_missing == IfMissing::kNull) return nullptr;
     if (clusters.empty())
         throw Error(
             Code::kNotFound,
             fmt::format("store {} has no cluster{}", store->Describe(), wanted.empty() ? "" : " \"" + wanted + "\""),
-            listed.empty() ? "" : fmt::format("It has {}.", listed),
+            listed.empty() ? why_none : fmt::format("It has {}.", listed),
             "Check the store's URL: bucket, prefix and endpoint.");
     if (clusters.size() > 1)
         throw Error(Code::kInvalidArgument, fmt::format("store {} has {} clusters", store->Describe(), clusters.size()),
@@ -161,7 +206,23 @@ std::shared_ptr<Repository> Engine::OpenPath(bool create) {
     return repository_ = Repository::Open(store, clusters.front());
 }
 
-std::shared_ptr<Repository> Engine::OpenForReading() { return OpenPath(false); }
+std::shared_ptr<Repository> Engine::OpenForReading() { return OpenPath(IfMissing::kThrow); }
+
+std::shared_ptr<Repository> Engine::OpenIfThere() { return OpenPath(IfMissing::kNull); }
+
+std::shared_ptr<Repository> Engine::OpenToTidyUp() {
+    std::shared_ptr<Repository> known = OpenForWriting();
+    patience_ = std::make_unique<Deadline>();
+    auto again = Repository::Open(OpenStorage(store_settings_, *patience_), known->cluster());
+    again->SetEpoch(known->epoch());
+    return again;
+}
+
+ClusterName Engine::OwnName() {
+    std::string wanted = config_.Text("cluster");
+    const ServerIdentity &server = Server();
+    return {wanted.empty() ? PlainClusterName(server.cluster_name) : wanted, server.system_identifier};
+}
 
 Writer Engine::SelfAsWriter() {
     std::unique_ptr<Connection> connection = Connect();
@@ -189,8 +250,12 @@ Writer Engine::SelfAsWriter() {
     return self;
 }
 
-std::shared_ptr<Repository> Engine::OpenForWriting() {
-    std::shared_ptr<Repository> repository = OpenPath(true);
+std::shared_ptr<Repository> Engine::OpenForWriting() { return OpenAsWriter(IfMissing::kThrow); }
+
+std::shared_ptr<Repository> Engine::OpenOrMake() { return OpenAsWriter(IfMissing::kMake); }
+
+std::shared_ptr<Repository> Engine::OpenAsWriter(IfMissing if_missing) {
+    std::shared_ptr<Repository> repository = OpenPath(if_missing);
     if (repository->epoch() == 0) ClaimWriter(*repository, SelfAsWriter(), clock(), random());
     return repository;
 }
@@ -210,7 +275,11 @@ BackupSummary Engine::Find(const std::shared_ptr<Repository> &repository, const 
                       restore_point.empty() ? "latest" : restore_point, database, kind);
 }
 
-Json BackupToJson(const BackupSummary &backup, const std::string &store, bool encrypted) {
+std::string LocationOf(const Storage &store, const ClusterName &cluster) {
+    return store.Describe() + "/" + cluster.Path();
+}
+
+Json BackupToJson(const BackupSummary &backup, const Repository &repository, const std::string &store) {
     const ManifestClear &clear = backup.manifest.clear;
     const Json &body = backup.manifest.body;
     auto member = [&](const char *name) -> Json {
@@ -238,7 +307,9 @@ Json BackupToJson(const BackupSummary &backup, const std::string &store, bool en
     out["new_bytes"] = clear.new_bytes;
     for (const char *name : {"tables", "rows", "entities", "server_version_num"}) out[name] = member(name);
     out["store"] = store;
-    out["encrypted"] = encrypted;
+    out["location"] = LocationOf(repository.storage(), repository.cluster());
+    out["repository"] = repository.id();
+    out["encrypted"] = repository.encrypted();
     out["held"] = backup.hold.held;
     out["held_until"] = backup.hold.until ? Json(FormatTime(*backup.hold.until)) : Json();
     out["hold_reason"] = backup.hold.held ? Json(backup.hold.reason) : Json();

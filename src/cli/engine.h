@@ -24,6 +24,13 @@ struct Caller {
     std::string role, session_user, application_name, client_addr;
 };
 
+// What the server's catalog says that a store holds.
+struct ExpectedRepository {
+    std::string location;    // as LocationOf(), below
+    std::string repository;
+    std::string backup_id, finished_at;    // of the newest backup there
+};
+
 class Engine {
 public:
     Engine(Config config, Caller caller, Log &log, Ticker &ticker);
@@ -50,8 +57,17 @@ public:
 
     // The cluster path of this server in the store, or, when no server is reachable, the only one there (or that of --cluster).
     std::shared_ptr<Repository> OpenForReading();
-    // The same; made if it does not exist yet; this server's right to write is claimed (kConflict for a copy of a cluster).
+    // The same; this server's right to write is claimed (kConflict for a copy of a cluster).
     std::shared_ptr<Repository> OpenForWriting();
+    // The same; made if it does not exist yet, with the directory that it lies in.
+    std::shared_ptr<Repository> OpenOrMake();
+    // The same as for reading; null if there is none.
+    std::shared_ptr<Repository> OpenIfThere();
+    // What OpenForWriting gave, through a store that no cancellation stops; calls that are tried again end after seconds.
+    std::shared_ptr<Repository> OpenToTidyUp();
+    // A repository that must be in its place: if it is not, every way to open throws kNotFound, and makes no other.
+    void Expect(ExpectedRepository expected) { expected_.push_back(std::move(expected)); }
+    void ExpectNothing() { expected_.clear(); }
     std::shared_ptr<KeyRing> Keys(const std::shared_ptr<Repository> &repository);
     std::optional<Key> ConfiguredKey();
     DomainKey ClusterKey(const std::shared_ptr<Repository> &repository);    // for events
@@ -67,7 +83,12 @@ public:
     std::function<void()> committed;
 
 private:
-    std::shared_ptr<Repository> OpenPath(bool create);
+    enum class IfMissing { kThrow, kMake, kNull };
+    std::shared_ptr<Repository> OpenAsWriter(IfMissing if_missing);
+    std::shared_ptr<Repository> OpenPath(IfMissing if_missing);
+    std::vector<ClusterName> Clusters(std::string &why_none);
+    void CheckExpected(const ClusterName &cluster);
+    ClusterName OwnName();    // of this server's path, if it has to be made
 
     Config config_;
     Caller caller_;
@@ -75,6 +96,9 @@ private:
     Ticker &ticker_;
     StoragePtr store_;
     std::string store_name_;
+    StoreSettings store_settings_;
+    std::vector<ExpectedRepository> expected_;
+    std::unique_ptr<Ticker> patience_;
     std::optional<ServerIdentity> server_;
     std::string server_error_;
     std::shared_ptr<Repository> repository_;
@@ -82,6 +106,9 @@ private:
 };
 
 // The backup object of docs/engine-protocol.md.
-Json BackupToJson(const BackupSummary &backup, const std::string &store, bool encrypted);
+Json BackupToJson(const BackupSummary &backup, const Repository &repository, const std::string &store);
+
+// "file:///var/backups/ark/main-7123456789012345678": which store, and which cluster in it.
+std::string LocationOf(const Storage &store, const ClusterName &cluster);
 
 }    // namespace ark::cli

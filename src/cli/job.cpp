@@ -39,25 +39,44 @@ public:
         auto now = std::chrono::steady_clock::now();
         {
             std::scoped_lock lock(mutex_);
-            if (progress.phase == last_phase_ && now - last_ < std::chrono::milliseconds(250)) return;
+            bool new_phase = progress.phase != progress_.phase;
+            progress_ = progress;
+            if (!new_phase && now - last_ < std::chrono::milliseconds(250)) return;
             last_ = now;
-            last_phase_ = progress.phase;
         }
-        Send({{"event", "progress"},
-              {"phase", progress.phase},
-              {"done_bytes", progress.done_bytes},
-              {"total_bytes", progress.total_bytes},
-              {"stored_bytes", progress.stored_bytes},
-              {"done_items", progress.done_items},
-              {"total_items", progress.total_items},
-              {"current", progress.current}});
+        SendProgress();
+    }
+    void Wait(std::string_view why) override {
+        {
+            std::scoped_lock lock(mutex_);
+            waits_because_ = why;
+        }
+        SendProgress();
     }
 
 private:
+    void SendProgress() {
+        Json event;
+        {
+            std::scoped_lock lock(mutex_);
+            bool waits = !waits_because_.empty();
+            event = {{"event", "progress"},
+                     {"phase", waits ? "waiting for the store" : progress_.phase},
+                     {"done_bytes", progress_.done_bytes},
+                     {"total_bytes", progress_.total_bytes},
+                     {"stored_bytes", progress_.stored_bytes},
+                     {"done_items", progress_.done_items},
+                     {"total_items", progress_.total_items},
+                     {"current", waits ? waits_because_ : progress_.current}};
+        }
+        Send(event);
+    }
+
     FlagTicker &ticker_;
     std::mutex mutex_;
     std::chrono::steady_clock::time_point last_{};
-    std::string last_phase_;
+    Progress progress_;
+    std::string waits_because_;
 };
 
 // Lines down.
@@ -130,6 +149,9 @@ Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, bool
     };
     Engine engine(std::move(config),
                   {text("role"), text("session_user"), text("application_name"), text("client_addr")}, events, ticker);
+    for (const Json &one : request.value("expects", Json::array()))
+        engine.Expect({one.value("location", ""), one.value("repository", ""), one.value("backup_id", ""),
+                       one.value("finished_at", "")});
     engine.begun = [&](const BackupId &id) { events.Send({{"event", "started"}, {"backup_id", id}}); };
     engine.writing = [&](const std::string &transaction, const std::optional<BackupId> &safety_backup) {
         events.Send({{"event", "writing"},

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <mutex>
 #include <ostream>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -30,6 +31,15 @@ public:
 
     void Note(std::string_view message) override { Line("", message, quiet_); }
     void Warn(std::string_view message) override { Line("warning: ", message, false); }
+
+    void Wait(std::string_view why) override {
+        bool goes_on = why.empty();
+        {
+            std::scoped_lock lock(mutex_);
+            if (std::exchange(waiting_, !goes_on) || goes_on) return;
+        }
+        Line("waiting for the store: ", why, quiet_);
+    }
 
     void Report(const Progress &progress) override {
         if (quiet_ || !terminal_) return;
@@ -80,7 +90,7 @@ private:
 
     bool quiet_, terminal_;
     std::mutex mutex_;
-    bool drawn_ = false;
+    bool drawn_ = false, waiting_ = false;
     std::chrono::steady_clock::time_point last_{}, first_{};
     std::uint64_t first_bytes_ = 0;
     std::string phase_;

@@ -52,7 +52,7 @@ ExportRequest MakeExportRequest(Engine &engine, const Arguments &arguments) {
 }
 
 Json BackupObject(Engine &engine, const std::shared_ptr<Repository> &repository, const BackupId &id) {
-    return BackupToJson(engine.Find(repository, id), engine.StoreName(), repository->encrypted());
+    return BackupToJson(engine.Find(repository, id), *repository, engine.StoreName());
 }
 
 Json ResultOfBackup(Engine &engine, const std::shared_ptr<Repository> &repository, const ExportResult &taken) {

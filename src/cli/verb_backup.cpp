@@ -24,7 +24,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
                     "Give --entities clients,jobs.");
     std::optional<TimePoint> hold_until = arguments.Time("hold_until");
 
-    std::shared_ptr<Repository> repository = engine.OpenForWriting();
+    std::shared_ptr<Repository> repository = engine.OpenOrMake();
     ExportRequest request = MakeExportRequest(engine, arguments);
     ExportResult taken = ExportDatabase(request, repository, engine.Keys(repository), engine.clock(), engine.random(),
                                         engine.ticker(), engine.log(), engine.begun);

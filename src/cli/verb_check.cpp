@@ -45,10 +45,18 @@ private:
 void CheckStore(Engine &engine, Checks &checks) {
     StoragePtr store = engine.Store();
     std::string name = ".probe/" + engine.random().Hex(16), content = "pg_ark probe " + name;
-    checks.Run("reachable", [&] {
-        store->List(".probe/", [](const ObjectInfo &) { return false; });
-        return store->Describe();
-    });
+    if (store->CanBeMade()) {
+        checks.Run("reachable", [&] {
+            engine.OpenIfThere();    // throws if there should be one
+            return store->Describe() + " does not exist, so there is no repository; the first backup makes it";
+        });
+        return;
+    }
+    if (!checks.Run("reachable", [&] {
+            store->List(".probe/", [](const ObjectInfo &) { return false; });
+            return store->Describe();
+        }))
+        return;
     if (!checks.Run("write", [&] {
             MemorySource source(content);
             store->Put(name, source, PutMode::kCreate);
@@ -96,6 +104,7 @@ void CheckStore(Engine &engine, Checks &checks) {
 }
 
 void InspectStore(Engine &engine, Checks &checks) {
+    if (engine.Store()->CanBeMade()) return;
     checks.Run("settings of the store", [&] {
         std::vector<Finding> findings = engine.Store()->Inspect();
         for (const Finding &finding : findings) checks.Add(finding.check, finding.ok, finding.detail, finding.hint);
@@ -122,6 +131,7 @@ void CheckServer(Engine &engine, Checks &checks) {
     checks.Run("pg_dump",
                [&] { return DescribePgDump(engine.config().Text("pg_bindir"), engine.Server().version_num); });
     checks.Run("right to write", [&] {
+        if (!engine.OpenIfThere()) return std::string("there is no repository yet; the first backup makes it");
         std::shared_ptr<Repository> repository = engine.OpenForWriting();
         return fmt::format("{} (epoch {})", repository->cluster().Path(), repository->epoch());
     });
@@ -134,7 +144,10 @@ void CheckKey(Engine &engine, Checks &checks) {
         return;
     }
     checks.Run("encryption", [&] {
-        std::shared_ptr<Repository> repository = engine.OpenForReading();
+        std::shared_ptr<Repository> repository = engine.OpenIfThere();
+        if (!repository)
+            return fmt::format("key {} can be read; there is no repository yet",
+                               KeyFingerprint(*engine.ConfiguredKey()));
         engine.Keys(repository)->Wraps();
         if (!engine.Keys(repository)->Wraps().empty())
             engine.Keys(repository)->Newest("cluster", false, engine.random());
@@ -171,7 +184,8 @@ void Print(const Json &result, std::ostream &out) {
 Verb CheckVerb() {
     return {"check",
             "try everything that a backup needs: store, server, rights, pg_dump, key",
-            "Writes and removes small objects under .probe/. Prints what is missing and the statement or setting that "
+            "Writes and removes small objects under .probe/, and makes no repository. Prints what is missing and the "
+            "statement or setting that "
             "cures it.",
             {{"store_name", FlagKind::kText, "NAME", "name of the store to check (default: the first)"}},
             Run,

@@ -111,7 +111,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     std::shared_ptr<Repository> repository;
     BackupId id;
     if (arguments.Bool("now")) {
-        repository = engine.OpenForWriting();
+        repository = engine.OpenOrMake();
         ExportResult taken =
             ExportDatabase(MakeExportRequest(engine, arguments), repository, engine.Keys(repository), engine.clock(),
                            engine.random(), engine.ticker(), engine.log(), engine.begun);

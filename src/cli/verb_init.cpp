@@ -7,7 +7,7 @@ namespace ark::cli {
 namespace {
 
 Json Run(Engine &engine, const Arguments &) {
-    std::shared_ptr<Repository> repository = engine.OpenForWriting();
+    std::shared_ptr<Repository> repository = engine.OpenOrMake();
     Json result{{"state", "done"},
                 {"cluster", repository->cluster().Path()},
                 {"repository", repository->id()},

@@ -95,7 +95,7 @@ Json Confirm(Engine &engine, const Arguments &arguments) {
         throw Error(Code::kInvalidArgument, "the fingerprint is not that of the configured key",
                     fmt::format("Given \"{}\"; the configured key has {}.", given, fingerprint),
                     "Read it from the copy you keep elsewhere: that copy may be of another key.");
-    std::shared_ptr<Repository> repository = engine.OpenForWriting();
+    std::shared_ptr<Repository> repository = engine.OpenOrMake();
     WriteEvent(*repository, engine.ClusterKey(repository),
                {.subject = "cluster", .type = "escrow", .body = {{"by", engine.Actor()}, {"fingerprint", fingerprint}}},
                engine.clock(), engine.random());

@@ -12,7 +12,13 @@ namespace {
 
 Json Run(Engine &engine, const Arguments &arguments) {
     engine.Store(arguments.Text("store_name"));
-    std::shared_ptr<Repository> repository = engine.OpenForReading();
+    bool accept_empty = arguments.Bool("accept_empty");
+    if (accept_empty) engine.ExpectNothing();
+    std::shared_ptr<Repository> repository = accept_empty ? engine.OpenIfThere() : engine.OpenForReading();
+    if (!repository)
+        return {{"state", "done"},
+                {"message", fmt::format("there is no repository in {}", engine.Store()->Describe())},
+                {"backups", Json::array()}};
     std::shared_ptr<KeyRing> keys =
         engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
     Json result{{"state", "done"}};
@@ -27,7 +33,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     Json backups = Json::array();
     for (const BackupSummary &backup :
          ListBackups(*repository, keys.get(), engine.clock().Now(), arguments.Bool("with_ended"))) {
-        Json object = BackupToJson(backup, engine.StoreName(), repository->encrypted());
+        Json object = BackupToJson(backup, *repository, engine.StoreName());
         if (!database.empty() && object["database"] != database) continue;
         if (!kind.empty() && object["kind"] != kind) continue;
         backups.push_back(std::move(object));
@@ -68,6 +74,7 @@ Verb ListVerb() {
             {{"database", FlagKind::kText, "NAME", "only backups of this database", true},
              {"kind", FlagKind::kText, "KIND", "only this kind"},
              {"contents", FlagKind::kText, "BACKUP", "the tables of this backup instead"},
+             {"accept_empty", FlagKind::kBool, "", "a store without a repository is no error"},
              {"with_ended", FlagKind::kBool, "", "also those that have expired and are not yet swept"},
              {"store_name", FlagKind::kText, "NAME", "name of the store to list (default: the first)"}},
             Run,

@@ -59,11 +59,12 @@ Json Run(Engine &engine, const Arguments &arguments) {
     request.expect = arguments.Raw("plan");
     request.on_write = engine.writing;
     request.on_commit = engine.committed;
+    request.open_to_tidy_up = [&engine] { return engine.OpenToTidyUp(); };
     request.compression = ParseCompression(engine.config().Text("compression"));
 
     std::shared_ptr<Repository> repository = request.dry_run ? engine.OpenForReading() : engine.OpenForWriting();
     BackupSummary backup = engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database"));
-    Json object = BackupToJson(backup, engine.StoreName(), repository->encrypted());
+    Json object = BackupToJson(backup, *repository, engine.StoreName());
     request.target_database = arguments.Text("target_database", TextOf(object["database"]));
 
     TimePoint started = engine.clock().Now();

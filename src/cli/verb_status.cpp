@@ -31,7 +31,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     std::uint64_t new_bytes = 0;
     for (const BackupSummary &backup : backups) {
         if (newest.is_null() && backup.manifest.clear.kind == "logical")
-            newest = BackupToJson(backup, engine.StoreName(), repository->encrypted());
+            newest = BackupToJson(backup, *repository, engine.StoreName());
         new_bytes += backup.manifest.clear.new_bytes;
     }
     std::optional<Writer> writer = NewestWriter(*repository);

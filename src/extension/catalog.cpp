@@ -7,14 +7,17 @@ namespace ark::pg {
 namespace query {
 const char kReserveJobIds[] = "SELECT ark_private.reserve_job_ids($1::integer)";
 const char kQueueJob[] = "SELECT ark_private.queue_job($1::bigint, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb)";
-const char kBeginJob[] = "SELECT arguments, restore_id FROM ark_private.begin_job($1::bigint)";
+const char kBeginJob[] =
+    "SELECT arguments, restore_id, ark_private.expected_repositories() FROM ark_private.begin_job($1::bigint)";
 const char kNoteTransaction[] = "SELECT ark_private.note_transaction($1::bigint, $2::xid8, $3)";
 const char kWasCommitted[] = "SELECT ark_private.was_committed($1::bigint)";
 const char kFinishJob[] = "SELECT ark_private.finish_job($1::bigint, $2::jsonb)";
 const char kInterruptJobs[] = "SELECT ark_private.interrupt_jobs($1::bigint[])";
 const char kScheduleTurn[] =
     "SELECT job_id, action, verb, source, database, kind, exclusive, schedule, light, caller, arguments FROM "
-    "ark_private.schedule_turn()";
+    "ark_private.schedule_turn() UNION ALL SELECT job_id, action, verb, source, database, kind, exclusive, schedule, "
+    "light, "
+    "caller, arguments FROM ark_private.settle_restores()";
 const char kNextWake[] = "SELECT ark_private.next_wake()";
 const char kSealAudit[] = "SELECT ark_private.seal_audit()";
 const char kJobRows[] = "SELECT * FROM ark_private.job_rows($1::bigint)";

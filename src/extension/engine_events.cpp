@@ -123,7 +123,7 @@ Event ParseEvent(const char *text, std::size_t length) {
     });
 }
 
-char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller,
+char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller, const char *expects,
                     const EngineDefaults &defaults) {
     // Settings are read here, in server code; the objects are made behind the door.
     const char *values[64] = {};
@@ -135,7 +135,8 @@ char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const
                      {"job_id", job_id},
                      {"settings", Json::object()},
                      {"arguments", Json::parse(arguments)},
-                     {"caller", Json::parse(caller)}};
+                     {"caller", Json::parse(caller)},
+                     {"expects", Json::parse(expects)}};
         Json &settings = request["settings"];
         int index = 0;
         for (const Setting &setting : Settings()) {

@@ -38,7 +38,7 @@ Event ParseEvent(const char *line, std::size_t length);
 struct EngineDefaults {
     const char *store, *conninfo, *pg_bindir;    // for settings that are unset
 };
-char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller,
+char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller, const char *expects,
                     const EngineDefaults &defaults);
 char *FormatCancel(const char *reason);
 

@@ -1,7 +1,6 @@
 #include "extension/job_worker.h"
 
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "extension/catalog.h"
@@ -22,6 +21,7 @@ struct Job {
     JobSlot *slot;
     int64 job_id;
     const char *arguments;
+    const char *expects;    // JSON: the repositories that the catalog knows
     EngineProcess engine;
     StringInfoData incoming;
     char *outgoing;
@@ -36,7 +36,6 @@ struct Job {
     Failure failure;            // message set: it failed
     const char *transaction;    // of a restore that writes
     bool changed;               // it is committed
-    bool told;                  // the engine said itself why it failed
     const char *warnings[kMostWarnings];
     int warning_count;
     char cancel_reason[256];    // set: the end was asked for
@@ -141,21 +140,10 @@ char *ServerBindir() {
     return path;
 }
 
-// A first backup works with nothing set: the default directory is made. One that was named must be there, lest an
-// unmounted file system be filled underneath its mount point.
-void MakeDefaultStore() {
-    if (SettingText("store")[0]) return;
-    char *path = DefaultStorePath();
-    if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
-        ereport(ERROR, (errcode_for_file_access(), errmsg("could not make the default store \"%s\": %m", path),
-                        errhint("Set ark.store, or make the directory for the user of the server.")));
-}
-
 void StartEngine(const Begun &begun) {
-    MakeDefaultStore();
     const JobRequest &request = job.slot->request;    // nobody changes it while the job runs
     EngineDefaults defaults{DefaultStore(), DefaultConninfo(begun.superuser), ServerBindir()};
-    job.outgoing = FormatRequest(job.job_id, request.verb, job.arguments, request.caller, defaults);
+    job.outgoing = FormatRequest(job.job_id, request.verb, job.arguments, request.caller, job.expects, defaults);
     job.outgoing_left = strlen(job.outgoing);
     const char *key = SettingText("encryption_key");
     SpawnEngine(&job.engine, EnginePath(), strncmp(key, "env:", 4) == 0 ? key + 4 : "");
@@ -254,7 +242,6 @@ void Handle(const Event &event) {
         break;
     case EventKind::kError:
         job.changed |= event.changed;
-        job.told = true;
         Fail(event.failure.sqlstate, event.failure.message, event.failure.detail, event.failure.hint);
         break;
     case EventKind::kBroken:
@@ -359,9 +346,9 @@ void ListenToEngine() {
     }
 }
 
-// An engine that was killed while it wrote cannot say how its transaction ended: the server can.
+// An engine that was killed while it wrote, or that lost the server, cannot say how its transaction ended: the server can.
 void LearnIfCommitted() {
-    if (job.changed || job.told || !job.transaction) return;
+    if (job.changed || !job.transaction) return;
     RunInTransaction(AskIfCommitted, &job.changed, nullptr);
 }
 
@@ -461,6 +448,7 @@ void RunJob() {
     }
     if (!begun.row.values) elog(ERROR, "job %lld has no row", static_cast<long long>(job.job_id));
     job.arguments = begun.row.values[0];
+    job.expects = begun.row.values[2];
     LWLockAcquire(shared->lock, LW_EXCLUSIVE);
     job.slot->restore_id = begun.row.values[1] ? strtoll(begun.row.values[1], nullptr, 10) : 0;
     LWLockRelease(shared->lock);

@@ -80,10 +80,10 @@ $rows = $node->digests('app', %but);
 sub start_restore
 {
 	my $phase = shift;
-	my $last = ask($node, 'SELECT coalesce(max(job_id), 0) FROM ark.job_history');
 	my $session = background($node, q{SELECT * FROM ark.restore_entities('big', restore_point => 'reported', database => 'app')});
-	until_true($node, "SELECT EXISTS (SELECT FROM ark.progress WHERE job_id > $last AND action = 'restore')");
-	my $job = ArkJobs::job_in_phase($node, ask($node, "SELECT max(job_id) FROM ark.progress WHERE action = 'restore'"), $phase);
+	my $live = q{ark.progress JOIN ark.job_history USING (job_id) WHERE progress.action = 'restore' AND job_history.state IN ('queued', 'running')};
+	until_true($node, "SELECT EXISTS (SELECT FROM $live)");
+	my $job = ArkJobs::job_in_phase($node, ask($node, "SELECT job_id FROM $live"), $phase);
 	$job->{session} = $session;
 	return $job;
 }
@@ -110,6 +110,9 @@ for my $victim (qw(engine worker launcher postmaster))
 	pass('the server does not go on with the statement of a restore that is gone');
 	release_lock($node, 'app');
 	is(ask($node, "SELECT committed, safety_backup_id FROM ark.restores WHERE restore_id = $end->{restore_id}"), 'f|', 'and its row agrees');
+	copy_is_free($node, $end->{restore_id}, 'the copy that it had taken is not held');
+	is(ask($node, "SELECT string_agg(state, ' ') FROM ark.job_history WHERE action = 'release' AND arguments->>'reason' = 'restore $end->{restore_id} was rolled back'"),
+		'done', 'a job has released it');
 }
 
 # Committed a moment before the crash: the row says so, and it can be undone.

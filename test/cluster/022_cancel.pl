@@ -135,6 +135,7 @@ $end = outcome($node, $id);
 like("$end->{state} $end->{detail}", qr/^cancelled .*; nothing changed/, 'and says so');
 release_lock($node, 'app');
 $node->same_rows('app', $rows, 'which is so');
+copy_is_free($node, $end->{restore_id}, 'the copy that it had taken is not held');
 
 hold_lock($node, 'app', 'SELECT pg_advisory_xact_lock(42)');
 ($session, $id) = start_restore('merge');

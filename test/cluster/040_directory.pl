@@ -4,6 +4,7 @@ use strict;
 use warnings FATAL => 'all';
 use ArkCluster;
 use ArkJobs;
+use IPC::Run;
 use Test::More;
 
 # A small file system of its own, made by scripts/test: only root can make one.
@@ -50,7 +51,19 @@ fails(qr/space|full/i, 'a store that fills up in the middle is an error');
 is(ask($node, 'SELECT count(*) FROM ark.backups'), $before, 'there is no backup more');
 my $after = (split ' ', (split /\n/, `df -k --output=avail "$small"`)[1])[0];
 cmp_ok($after, '>', 1000, "what was written in vain takes little room ($after kB of 1500 are free)");
+# Full for a while: whoever looks is told, and it goes on by itself.
+my $by_hand = IPC::Run::start([ $node->config_data('--bindir') . '/pg_ark', 'backup', '--database', 'app', '--store', "file://$store",
+		'--conninfo', 'host=' . $node->host . ' port=' . $node->port . ' user=' . getpwuid($<) ], '<', \undef, '>', \my $printed, '2>', \my $told_by_hand);
+$by_hand->pump until $told_by_hand =~ /\n/;
+like($told_by_hand, qr/^waiting for the store: \d+ attempts? since \S+, tried until \S+: could not .*\n\z/, 'by hand it is one line');
+$by_hand->signal('TERM');
+$by_hand->finish;
+is($printed, '', 'a cancelled backup prints nothing else');
+my $waits = start_job($node, q{SELECT job_id FROM ark.backup_now(database => 'app', wait => false)});
+until_true($node, "SELECT EXISTS (SELECT FROM ark.progress WHERE job_id = $waits->{id} AND phase = 'waiting for the store' AND current ~ 'attempts? since .*, tried until .*: could not')");
+pass('ark.progress says what a job waits for');
 unlink "$small/ballast.$$" or die;
+is(outcome($node, $waits->{id})->{state}, 'done', 'when there is room it goes on');
 $rows = $node->digests('app');
 $node->ark_ok("SELECT * FROM ark.verify_backup('$first')", 'what was there is whole');
 comes_back(works($node, 'app', 'there is room again'), $store, 'it comes back');
@@ -79,15 +92,29 @@ my $end = outcome($node, $job->{id});
 is($end->{state}, 'failed', "a store that disappears fails the backup: $end->{message}");
 isnt($end->{hint}, '', 'with a hint');
 ok(!-e $store, 'and nothing is written where it was');
-fails(qr/store|director/i, 'as long as it is away there is an error');
+my $lost = qr/holds no repository, but backups were taken into it/;
+fails($lost, 'as long as it is away there is an error');
 ok(!-e $store, 'and nothing is made in its place');
+$node->ark_fails('SELECT * FROM ark.verify_backup()', $lost, 'who reads is told the same');
+mkdir $store or die;    # an empty mount point
+my $newest = ask($node, 'SELECT backup_id FROM ark.backups ORDER BY backup_id DESC LIMIT 1');
+my $told = fails($lost, 'an empty directory in its place is not taken for a new store');
+like($told, qr/DETAIL:\s+Repository [0-9a-f]{32} at \S+ is missing; its newest backup is $newest/, 'what is missing is named');
+like($told, qr/HINT:\s+If it is on another file system, mount that.*rebuild_catalog\(accept_empty => true\)/, 'and the way out');
+$node->ark_fails('SELECT * FROM ark.rebuild_catalog()', $lost, 'nor is the catalog emptied');
+is(ask($node, q{SELECT ok, detail ~ 'holds no repository' FROM ark.check_store() WHERE "check" = 'right to write'}), 'f|t', 'the check sees it');
+is(ask($node, "SELECT count(*) FROM ark.backups WHERE backup_id = '$newest' AND ended_at IS NULL"), '1', 'no backup is forgotten');
+PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', $store);
 rename "$store.away", $store or die;
 comes_back(works($node, 'app', 'it is back'), $store, 'it comes back');
 
 # Removed for good: what was there is lost, and is said to be; a new one begins anew.
 PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', $store);
-mkdir $store or die;
-my $new = works($node, 'app', 'the store was emptied');
+fails($lost, 'a store that was removed is an error');
+$node->ark_ok('SELECT * FROM ark.rebuild_catalog(accept_empty => true)', 'until it is said to be meant');
+is(ask($node, 'SELECT count(*) FROM ark.backups WHERE ended_at IS NULL'), '0', 'which forgets what was in it');
+my $new = works($node, 'app', 'the store was removed');
+is((stat $store)[2] & 07777, 0700, 'the first backup makes the directory again, for its owner alone');
 comes_back($new, $store, 'a new store begins with a whole backup, not with references to what is lost');
 $node->ark_fails("SELECT * FROM ark.verify_backup('$first')", qr/$first/, 'a backup that is gone is an error');
 ask($node, 'SELECT * FROM ark.rebuild_catalog()');

@@ -86,6 +86,11 @@ my $gone_at = ask($node, "SELECT done_bytes FROM ark.progress WHERE job_id = $jo
 is(ask($node, "SELECT state FROM ark.job_history WHERE job_id = $job->{id}"), 'running', 'a store that is gone does not end the job');
 IPC::Run::run([ 'curl', '-s', '--cacert', "$dir/ca.pem", "https://127.0.0.1:$port/" ], '>', \$answer);
 isnt($?, 0, 'the store is out of reach');
+until_true($node, "SELECT EXISTS (SELECT FROM ark.progress WHERE job_id = $job->{id} AND phase = 'waiting for the store' AND current ~ 'attempts? since')");
+pass('ark.progress says what it waits for');
+faults('PUT / 1 slow 2000000');
+until_true($node, "SELECT EXISTS (SELECT FROM ark.progress WHERE job_id = $job->{id} AND phase = 'copy')");
+pass('and that it goes on');
 faults();
 my $end = outcome($node, $job->{id});
 is($end->{state}, 'done', 'a store that comes back finds the job going on') or diag("$end->{message} $end->{detail}");

@@ -24,6 +24,9 @@ public:
     virtual void Note(std::string_view message) = 0;      // worth a NOTICE
     virtual void Warn(std::string_view message) = 0;      // worth a WARNING and a line in the job's history
     virtual void Report(const Progress &progress) = 0;    // often; the implementation thins it out
+    // The work waits for something outside, for this reason; told again when the reason changes, and with an empty one
+    // when it goes on.
+    virtual void Wait(std::string_view) {}
 };
 
 Log &SilentLog();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <set>
+#include <utility>
 
 #include "logical/restore/caller_rights.h"
 #include "logical/restore/commit.h"
@@ -463,11 +464,13 @@ private:
                     result_.tables[i].notes.push_back(note);
             ticker_.Close();
             ticker_.Check();    // the last moment at which nothing was changed
-        } catch (const Error &) {
-            DropSafetyCopy();
+            Commit(transaction);
+        } catch (const CommitUnknown &) {
+            throw;    // the copy may be needed
+        } catch (Error &error) {
+            DropSafetyCopy(transaction, error);
             throw;
         }
-        Commit(transaction);
         for (const std::string &entry : recreation_->left()) result_.warnings.push_back(entry);
         Analyze();
         result_.message = summary + "; done";
@@ -516,12 +519,14 @@ private:
         if (request_.on_commit) request_.on_commit();
     }
 
-    // The restore failed before its commit was tried: what was kept equals what is live.
-    void DropSafetyCopy() {
-        if (!result_.safety_backup) return;
-        EndBackup(*context_.repository, *result_.safety_backup, "the restore it was made for was rolled back",
-                  request_.caller, context_.clock);
-        result_.safety_backup.reset();
+    // The restore was rolled back: what was kept equals what is live. The locks do not wait for the store.
+    void DropSafetyCopy(const std::string &transaction, Error &why) {
+        if (!result_.safety_backup || result_.committed) return;
+        try {
+            connection_.Execute("ROLLBACK");
+        } catch (const Error &) {    // cancelled or lost: the server rolls back by itself
+        }
+        GiveUpSafetyCopy(*std::exchange(result_.safety_backup, {}), transaction, request_, context_, why);
     }
 
     const RestoreRequest &request_;

@@ -33,10 +33,13 @@ struct RestoreRequest {
     std::string caller;    // role on whose behalf; empty: the connection's own
     std::string reason;
     std::int64_t restore_id = 0;    // names the safety copy "before restore N"
-    // Told before the first live row is written: the server's id of the transaction, and what can undo it.
+    // Told before the first live row is written: the server's id of the transaction, and what can undo it. Told again,
+    // without a copy, when the transaction is rolled back and its copy ended.
     std::function<void(const std::string &transaction, const std::optional<BackupId> &safety_backup)> on_write;
     // Told once it is certain that the restore is committed; nothing that fails afterwards takes it back.
     std::function<void()> on_commit;
+    // The repository through a store that no cancellation stops, to end the safety copy of a restore that failed.
+    std::function<std::shared_ptr<Repository>()> open_to_tidy_up;
     Json expect;    // run_plan: an earlier result's `tables`; refuses if more would be deleted or updated
     Compression compression;
 };

@@ -158,6 +158,7 @@ public:
         return swept;
     }
 
+    bool CanBeMade() override { return directory_.CanBeMade(); }
     std::vector<Finding> Inspect() override { return InspectDirectory(directory_.root()); }
     std::string Describe() const override { return "file://" + PercentEncode(directory_.root().string(), true); }
 

@@ -66,6 +66,7 @@ public:
     std::vector<std::string> Folders(std::string_view prefix) override { return inner_->Folders(prefix); }
     void Remove(const std::vector<std::string> &names) override { inner_->Remove(names); }
     std::size_t SweepUploads(Duration older_than) override { return inner_->SweepUploads(older_than); }
+    bool CanBeMade() override { return inner_->CanBeMade(); }
     Capabilities Probe() override { return inner_->Probe(); }
     std::vector<Finding> Inspect() override { return inner_->Inspect(); }
     std::string Describe() const override { return inner_->Describe(); }

@@ -103,11 +103,11 @@ std::vector<StoreSettings> ParseStoreList(std::string_view text, std::string_vie
     return stores;
 }
 
-StoragePtr OpenStorage(const StoreSettings &settings, Ticker &ticker) {
+StoragePtr OpenStorage(const StoreSettings &settings, Ticker &ticker, Log &log) {
     Url url = ParseUrl(settings.url);
     CheckUrl(url, settings.tls_min_version);
     auto policy = std::make_shared<RetryPolicy>(url.scheme == "file" ? kFileRetry : RetrySettings{}, SystemClock(),
-                                                SystemRandom(), ticker);
+                                                SystemRandom(), ticker, log);
     StoragePtr storage;
     if (url.scheme == "s3")
         storage = OpenS3Storage(settings, url, policy, SystemClock(), ticker);

@@ -25,21 +25,26 @@ public:
 
 // Runs calls until they succeed. Safe for concurrent use. A call that is given up throws the last error, with the
 // first one and the number of attempts in its detail. A store that asks to come back after the deadline is given up
-// at once. Waits end within 100 ms of a cancellation.
+// at once. Waits end within 100 ms of a cancellation. A call that has failed for 3 seconds is told to `log` (Log::Wait) at
+// each further failure, and so is the end of the last such wait.
 class RetryPolicy {
 public:
-    RetryPolicy(RetrySettings settings, Clock &clock, Random &random, Ticker &ticker);
+    RetryPolicy(RetrySettings settings, Clock &clock, Random &random, Ticker &ticker, Log &log = SilentLog());
     void Run(const std::function<void()> &attempt);
 
 private:
+    class Wait;
+
     Duration Jitter(Duration most);
-    void Wait(Duration time, const std::string &evidence);
 
     RetrySettings settings_;
     Clock &clock_;
     Random &random_;
     Ticker &ticker_;
+    Log &log_;
     std::mutex random_mutex_;
+    std::mutex waits_mutex_;
+    int waits_ = 0;    // calls that were told to wait
 };
 
 // Every verb of `inner` under the policy. A Put is tried again only while its source can rewind; a reader that fails

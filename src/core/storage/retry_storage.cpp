@@ -146,14 +146,10 @@ public:
         policy_->Run([&] { inner_->Remove(names); });
     }
 
-    Capabilities Probe() override {
-        Capabilities found;
-        policy_->Run([&] { found = inner_->Probe(); });
-        return found;
-    }
-    std::vector<Finding> Inspect() override {
-        return inner_->Inspect();
-    }    // single questions, tried again by the driver
+    bool CanBeMade() override { return inner_->CanBeMade(); }
+    // Many questions, each of which the driver tries again.
+    Capabilities Probe() override { return inner_->Probe(); }
+    std::vector<Finding> Inspect() override { return inner_->Inspect(); }
 
     std::size_t SweepUploads(Duration older_than) override {
         std::size_t swept = 0;

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 namespace ark {
 
@@ -119,6 +120,8 @@ public:
         return 0;
     }
 
+    // There is no store yet, and the first Put makes it: only a directory can. Until then the verbs that read throw kNotFound.
+    virtual bool CanBeMade() { return false; }
     virtual Capabilities Probe() { return {}; }
     // Asks the store about its own settings; changes nothing.
     virtual std::vector<Finding> Inspect() { return {}; }
@@ -154,8 +157,9 @@ struct StoreSettings {
 std::vector<StoreSettings> ParseStoreList(std::string_view text, std::string_view tls_min_version,
                                           std::uint64_t max_rate);
 
-// The driver for the URL's scheme (file, s3, memory), wrapped in limit and retry. Nothing is contacted yet.
+// The driver for the URL's scheme (file, s3, memory), wrapped in limit and retry. Nothing is contacted yet. `log` is told
+// while calls have to be tried again.
 // memory://name is one store for the whole process, for tests.
-StoragePtr OpenStorage(const StoreSettings &settings, Ticker &ticker);
+StoragePtr OpenStorage(const StoreSettings &settings, Ticker &ticker, Log &log = SilentLog());
 
 }    // namespace ark

@@ -77,12 +77,18 @@ void StoreDirectory::CheckIdentity(const Fd &root) const {
                 "Mount it again and repeat this; what was written before is still where it was.");
 }
 
+std::filesystem::path StoreDirectory::Parent() const { return root_.has_parent_path() ? root_.parent_path() : "."; }
+
+bool StoreDirectory::CanBeMade() const {
+    return !WasSeen() && access(root_.c_str(), F_OK) != 0 && errno == ENOENT &&
+           faccessat(AT_FDCWD, Parent().c_str(), W_OK | X_OK, AT_EACCESS) == 0;
+}
+
 Fd StoreDirectory::OpenRoot(bool make) const {
     Fd fd(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd && errno == ENOENT && make && !WasSeen()) {
-        std::filesystem::path parent = root_.has_parent_path() ? root_.parent_path() : ".";
         if (mkdir(root_.c_str(), 0700) == 0)
-            SyncDirectory(parent);
+            SyncDirectory(Parent());
         else if (errno == EACCES || errno == EPERM)
             throw Error(Code::kPermissionDenied, fmt::format("could not create store directory \"{}\"", root_.string()),
                         std::generic_category().message(errno), HowToCreate());
@@ -92,7 +98,8 @@ Fd StoreDirectory::OpenRoot(bool make) const {
     }
     if (!fd && errno == ENOENT)
         throw Error(Code::kNotFound, fmt::format("store directory \"{}\" does not exist", root_.string()), {},
-                    "If it is on another file system, mount that. " + HowToCreate());
+                    "If it is on another file system, mount that. " +
+                        (CanBeMade() ? "Otherwise the first backup makes it." : HowToCreate()));
     if (!fd) Fail(errno, "open the root");
     CheckIdentity(fd);
     return fd;

@@ -24,11 +24,13 @@ class StoreDirectory {
 public:
     explicit StoreDirectory(std::filesystem::path root) : root_(std::move(root)) {}
 
-    // Empty if a folder is missing. Throws kNotFound if the root is.
+    // Empty if a folder is missing. Throws kNotFound if the root is; what only reads makes nothing.
     FolderChain Open(std::span<const std::string> folders) const;
-    // Makes what is missing, the root too (but not the root's parent), unless it was there before. Empty if somebody removed a folder
-    // meanwhile.
+    // Makes what is missing, the root too (mode 0700; not the root's parent), unless this process saw it before. Empty if
+    // somebody removed a folder meanwhile.
     FolderChain Make(std::span<const std::string> folders) const;
+    // The root is missing, was never seen by this process, and its parent can be written: Make would make it.
+    bool CanBeMade() const;
     // fsync of every directory of the chain: an entry is durable only with all entries above it.
     void Sync(const FolderChain &chain) const;
     // Removes folders that are empty, from the last one up, and makes the removals below the others durable.
@@ -53,6 +55,7 @@ private:
     };
 
     std::string HowToCreate() const;
+    std::filesystem::path Parent() const;
     Fd OpenRoot(bool make) const;
     bool WasSeen() const;
     void CheckIdentity(const Fd &root) const;

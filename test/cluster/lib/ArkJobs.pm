@@ -23,7 +23,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT =
-  qw(ask until_true start_job outcome background finished is_alive descendants all_gone set_option took_less works hold_lock release_lock lock_behind restored_beside);
+  qw(ask until_true start_job outcome background finished is_alive descendants all_gone set_option took_less works hold_lock release_lock lock_behind restored_beside copy_is_free);
 
 sub ask { my ($node, $sql, $database) = @_; return $node->safe_psql($database // $node->ark_database, $sql); }
 
@@ -164,6 +164,17 @@ sub lock_behind
 		ask($node, q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%SHARE UPDATE EXCLUSIVE%' AND pid <> pg_backend_pid()});
 		return finished($session);
 	};
+}
+
+# Passes if the safety copy of a restore that was rolled back is not held any more, once all who may have to see to that have.
+sub copy_is_free
+{
+	my ($node, $restore, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	until_true($node, 'SELECT NOT EXISTS (SELECT FROM ark_private.restore WHERE unused_copy IS NOT NULL)'
+		  . q{ AND NOT EXISTS (SELECT FROM ark.job_history WHERE state IN ('queued', 'running'))});
+	ask($node, 'SELECT * FROM ark.rebuild_catalog()');
+	return is(ask($node, "SELECT count(*) FROM ark.backups WHERE label = 'before restore $restore' AND held AND ended_at IS NULL"), '0', $name);
 }
 
 # Brings a backup back with stock tools: a directory archive of it, and pg_restore into a new database. Options: env

@@ -74,11 +74,26 @@ TEST_F(FileStorageTest, AMissingRootIsNotAnEmptyStore) {
         Error error = ErrorOf(act);
         EXPECT_EQ(error.code, Code::kNotFound);
         EXPECT_THAT(error.message, HasSubstr(root_.string()));
-        EXPECT_THAT(error.hint, HasSubstr("install -d"));
+        EXPECT_THAT(error.hint, HasSubstr("the first backup makes it"));
+        EXPECT_FALSE(fs::exists(root_));
     }
     StoragePtr deep = MakeFileStorage((directory_.path() / "missing/store").string());
-    EXPECT_EQ(ErrorOf([&] { PutNew(*deep, "x", {}); }).code, Code::kNotFound);    // its parent is not ours to make
+    EXPECT_FALSE(deep->CanBeMade());
+    Error error = ErrorOf([&] { PutNew(*deep, "x", {}); });
+    EXPECT_EQ(error.code, Code::kNotFound);    // its parent is not ours to make
+    EXPECT_THAT(error.hint, HasSubstr("install -d"));
     EXPECT_FALSE(fs::exists(directory_.path() / "missing"));
+}
+
+TEST_F(FileStorageTest, TheFirstPutMakesTheRootForItsOwnerAlone) {
+    EXPECT_TRUE(storage_->CanBeMade());
+    Put("first");
+    EXPECT_EQ(fs::status(root_).permissions(), fs::perms::owner_all);
+    EXPECT_FALSE(storage_->CanBeMade());
+    fs::remove_all(root_);
+    EXPECT_FALSE(storage_->CanBeMade());    // it was there: whoever took it away may bring it back
+    EXPECT_EQ(ErrorOf([&] { Put("second"); }).code, Code::kNotFound);
+    EXPECT_FALSE(fs::exists(root_));
 }
 
 TEST_F(FileStorageTest, ARootThatDisappearsOrIsAnotherDirectoryIsNotWrittenTo) {

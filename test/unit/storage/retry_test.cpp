@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <numeric>
 #include <thread>
@@ -22,6 +23,15 @@ Duration Total(const FakeClock &clock) {
     auto sleeps = clock.Sleeps();
     return std::accumulate(sleeps.begin(), sleeps.end(), Duration{0});
 }
+
+class WaitLog : public Log {
+public:
+    void Note(std::string_view) override {}
+    void Warn(std::string_view) override {}
+    void Report(const Progress &) override {}
+    void Wait(std::string_view why) override { told.emplace_back(why); }
+    std::vector<std::string> told;
+};
 
 class RetryPolicyTest : public ::testing::Test {
 protected:
@@ -157,6 +167,54 @@ TEST_F(RetryPolicyTest, CancellationEndsAWaitAndNamesWhatWasTried) {
     EXPECT_NE(error.detail.find("503 slow down"), std::string::npos) << error.detail;
     EXPECT_EQ(calls, 1);
     EXPECT_TRUE(clock_.Sleeps().empty());
+}
+
+class RetryPolicyLogTest : public RetryPolicyTest {
+protected:
+    WaitLog log_;
+    RetryPolicy policy_{RetrySettings{}, clock_, random_, ticker_, log_};
+};
+
+TEST_F(RetryPolicyLogTest, AShortTroubleIsNotTold) {
+    int calls = 0;
+    policy_.Run([&] {
+        if (++calls == 1) throw UnavailableUntil(Unavailable("503"), 2s);
+    });
+    EXPECT_TRUE(log_.told.empty());
+}
+
+TEST_F(RetryPolicyLogTest, ALongOneIsToldWithItsTimesAndItsEnd) {
+    int calls = 0;
+    policy_.Run([&] {
+        calls++;
+        EXPECT_EQ(log_.told.size(), static_cast<std::size_t>(calls - 1));    // in the first wait, then at each failure
+        if (calls < 4) throw UnavailableUntil(Unavailable(std::to_string(calls)), 10s);
+    });
+    ASSERT_EQ(log_.told.size(), 4u);
+    EXPECT_EQ(log_.told[0],
+              "1 attempt since 2026-01-16T08:00:00Z, tried until 2026-01-16T08:15:00Z: could not reach the store (1)");
+    EXPECT_EQ(log_.told[2],
+              "3 attempts since 2026-01-16T08:00:00Z, tried until 2026-01-16T08:15:00Z: could not reach the store (3)");
+    EXPECT_EQ(log_.told[3], "");
+}
+
+TEST_F(RetryPolicyLogTest, TheEndIsToldWhenTheLastOfSeveralCallsGoesOn) {
+    int outer = 0, inner = 0;
+    policy_.Run([&] {
+        if (++outer == 1) throw UnavailableUntil(Unavailable("outer"), 5s);
+        policy_.Run([&] {
+            if (++inner == 1) throw UnavailableUntil(Unavailable("inner"), 5s);
+        });
+        EXPECT_NE(log_.told.back(), "");    // the outer one has not succeeded yet
+    });
+    EXPECT_EQ(log_.told.back(), "");
+    EXPECT_EQ(std::ranges::count(log_.told, ""), 1);
+}
+
+TEST_F(RetryPolicyLogTest, GivingUpEndsTheWaitToo) {
+    EXPECT_THROW(policy_.Run([] { throw Unavailable("503"); }), Error);
+    ASSERT_FALSE(log_.told.empty());
+    EXPECT_EQ(log_.told.back(), "");
 }
 
 TEST_F(RetryPolicyTest, CancelledBeforeTheFirstAttempt) {

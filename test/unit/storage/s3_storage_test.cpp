@@ -377,6 +377,23 @@ TEST_F(S3Script, ProbeFindsOutWhetherConditionsHold) {
     }
 }
 
+TEST_F(S3Script, ProbeRepeatsTheFailedRequestAlone) {
+    server.Expect("PUT", "/bucket/ark/.probe/*").Answer(200);
+    server.Expect("PUT", "/bucket/ark/.probe/*").Answer(503, {}, ErrorXml("SlowDown"));
+    server.Expect("PUT", "/bucket/ark/.probe/*").Answer(412, {}, ErrorXml("PreconditionFailed"));
+    server.Expect("POST", "/bucket/ark/.probe/*")
+        .Answer(200, {}, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
+    server.Expect("PUT", "/bucket/ark/.probe/*").Answer(503, {}, ErrorXml("SlowDown"));
+    server.Expect("PUT", "/bucket/ark/.probe/*").Answer(200, {{"ETag", "\"e\""}});
+    server.Expect("POST", "/bucket/ark/.probe/*").Answer(500, {}, ErrorXml("InternalError"));
+    server.Expect("POST", "/bucket/ark/.probe/*")
+        .Answer(404, {}, ErrorXml("NoSuchUpload"));    // the 500 had completed it
+    server.Expect("DELETE", "/bucket/ark/.probe/*").Answer(404, {}, ErrorXml("NoSuchUpload"));
+    server.Expect("POST", "/bucket?delete=").Answer(503, {}, ErrorXml("SlowDown"));
+    server.Expect("POST", "/bucket?delete=").Answer(200, {}, "<DeleteResult/>");
+    EXPECT_TRUE(Store().Probe().conditional_create);
+}
+
 TEST_F(S3Script, ProbeNoticesAStoreThatIgnoresConditions) {
     server.Expect("PUT", "/bucket/ark/.probe/*").Times(2).Answer(200);
     server.Expect("POST", "/bucket?delete=").Answer(403, {}, ErrorXml("AccessDenied"));

@@ -49,11 +49,11 @@ bool CommitForCertain(Connection &connection, const std::string &transaction, co
             error.detail = lost.message;
             throw error;
         }
-        throw Error(Code::kUnavailable, "the connection was lost while the restore was being committed",
-                    why.empty() ? lost.message : fmt::format("{}; {}", lost.message, why),
-                    fmt::format("Whether it was committed is not known: ask the server with SELECT "
-                                "pg_xact_status('{}'), or compare before you run it again.",
-                                transaction));
+        throw CommitUnknown(Code::kUnavailable, "the connection was lost while the restore was being committed",
+                            why.empty() ? lost.message : fmt::format("{}; {}", lost.message, why),
+                            fmt::format("Whether it was committed is not known: ask the server with SELECT "
+                                        "pg_xact_status('{}'), or compare before you run it again.",
+                                        transaction));
     }
 }
 

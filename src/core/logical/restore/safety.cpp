@@ -8,6 +8,7 @@
 
 #include "logical/entries.h"
 #include "logical/row_framer.h"
+#include "repo/catalog.h"
 #include "repo/events.h"
 
 namespace ark {
@@ -200,6 +201,19 @@ BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &s
     } catch (...) {    // rethrown: only the fence is added
         session->Abort();
         throw;
+    }
+}
+
+void GiveUpSafetyCopy(const BackupId &copy, const std::string &transaction, const RestoreRequest &request,
+                      const SafetyContext &context, Error &why) {
+    try {
+        std::shared_ptr<Repository> repository =
+            request.open_to_tidy_up ? request.open_to_tidy_up() : context.repository;
+        EndBackup(*repository, copy, "the restore it was made for was rolled back", request.caller, context.clock);
+        if (request.on_write && !transaction.empty()) request.on_write(transaction, std::nullopt);
+    } catch (const Error &error) {
+        why.detail += fmt::format("{}Its safety copy {} is left, and held: {}", why.detail.empty() ? "" : " ", copy,
+                                  error.message);
     }
 }
 

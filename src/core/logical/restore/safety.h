@@ -19,6 +19,10 @@ struct SafetyContext {
 BackupId WriteSafetyCopy(Connection &connection, const std::vector<MergeStep> &steps, const RestoreRequest &request,
                          const SafetyContext &context);
 
+// Ends the copy of a restore whose transaction was rolled back, and tells on_write so; if it cannot, `why` says that it is left.
+void GiveUpSafetyCopy(const BackupId &copy, const std::string &transaction, const RestoreRequest &request,
+                      const SafetyContext &context, Error &why);
+
 // The stage of an undo: the old rows that the copy holds, and in `target.stage`_gone the keys of rows that were inserted.
 void LoadUndo(Connection &connection, const Target &target, BackupReader &backup);
 // Fills the diff of an undo: old rows come back, and the rows that the restore had inserted go. Copies of a row that has no

@@ -26,25 +26,25 @@ bool RefusesSecondPut(Store &store, const std::string &key, const std::string &d
 }
 
 bool RefusesComplete(Store &store, const std::string &key, const std::string &doing) {
-    bool refused = false;
-    store.policy->Run([&] {
-        Reply begun = store.client.Send({.method = "POST", .key = key, .query = {{"uploads", ""}}}, doing);
-        Field id{"uploadId", ParseUploadId(begun.answer.body)};
-        Reply part = store.client.Send(
-            {.method = "PUT", .key = key, .query = {{"partNumber", "1"}, id}, .body = AsBytes(kBytes)}, doing);
-        std::string document = CompleteDocument({{1, HeaderOf(part.answer, "etag"), ""}});
-        Call complete{.method = "POST",
-                      .key = key,
-                      .query = {id},
-                      .headers = {{"if-none-match", "*"}},
-                      .body = AsBytes(document),
-                      .checks_body = true};
-        Reply reply = store.client.Send(complete, doing, {Kind::kTaken, Kind::kContended, Kind::kNotImplemented});
-        refused = reply.kind() == Kind::kTaken || reply.kind() == Kind::kContended;
-        if (reply.kind() != Kind::kNone)
-            store.client.Send({.method = "DELETE", .key = key, .query = {id}}, doing, {Kind::kNoUpload});
-    });
-    return refused;
+    auto send = [&](const Call &call, const Kinds &expected = {}) {
+        Reply reply;
+        store.policy->Run([&] { reply = store.client.Send(call, doing, expected); });
+        return reply;
+    };
+    Reply begun = send({.method = "POST", .key = key, .query = {{"uploads", ""}}});
+    Field id{"uploadId", ParseUploadId(begun.answer.body)};
+    Reply part = send({.method = "PUT", .key = key, .query = {{"partNumber", "1"}, id}, .body = AsBytes(kBytes)});
+    std::string document = CompleteDocument({{1, HeaderOf(part.answer, "etag"), ""}});
+    Call complete{.method = "POST",
+                  .key = key,
+                  .query = {id},
+                  .headers = {{"if-none-match", "*"}},
+                  .body = AsBytes(document),
+                  .checks_body = true};
+    // No such upload: an attempt whose answer was lost completed it.
+    Reply reply = send(complete, {Kind::kTaken, Kind::kContended, Kind::kNotImplemented, Kind::kNoUpload});
+    if (reply.kind() != Kind::kNone) send({.method = "DELETE", .key = key, .query = {id}}, {Kind::kNoUpload});
+    return reply.kind() == Kind::kTaken || reply.kind() == Kind::kContended;
 }
 
 }    // namespace
@@ -61,7 +61,7 @@ Capabilities ProbeStore(const StoreRef &store) {
         store->traits.complete_is_proven = complete;
     }
     try {
-        RemoveObjects(*store, {name});
+        store->policy->Run([&] { RemoveObjects(*store, {name}); });
     } catch (const Error &error) {
         if (error.code != Code::kPermissionDenied) throw;    // a credential that may only write: the mark stays
     }
