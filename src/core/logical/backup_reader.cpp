@@ -7,9 +7,6 @@
 namespace ark {
 namespace {
 
-constexpr std::size_t kReadsAhead = 3;
-constexpr std::size_t kFramesAtOnce = 256;    // several chunks, so that reading ahead does not stop at their borders
-
 Manifest ReadableManifest(const Repository &repository, const BackupId &id, KeyRing *keys) {
     std::optional<Manifest> manifest = ReadManifest(repository, id, keys);
     if (!manifest || manifest->clear.state != "complete")
@@ -30,6 +27,7 @@ struct BackupReader::State {
     Manifest manifest;
     TreeRoot root;
     std::shared_ptr<FrameReader> frames;
+    std::shared_ptr<SpareCursors> cursors;
 
     TreeCursor Cursor() const { return TreeCursor(frames, root); }
 
@@ -37,15 +35,9 @@ struct BackupReader::State {
     static BackupTable TakeTable(TreeCursor &cursor) {
         BackupTable table = TableFromEntry(*cursor.Current());
         std::string totals = TablePrefix(table.schema, table.name) + "totals";
-        cursor.Next();
-        if (cursor.Current() && cursor.Path() < totals) cursor.Seek(totals);
+        cursor.SkipTo(totals);
         if (cursor.Current() && cursor.Path() == totals) AddTotals(table, *cursor.Current());
         return table;
-    }
-
-    void Visit(std::vector<FrameRef> &refs, const std::function<void(ByteView)> &visit) {
-        frames->ReadAll(refs, kReadsAhead, [&](const FrameRef &, ByteView plain) { visit(plain); });
-        refs.clear();
     }
 };
 
@@ -56,6 +48,7 @@ BackupReader::BackupReader(std::shared_ptr<Repository> repository, std::shared_p
         throw Error(Code::kCorrupt, fmt::format("the manifest of backup \"{}\" has no tree", id));
     state_->root = TreeRootFromJson(state_->manifest.body["tree"]);
     state_->frames = std::make_shared<FrameReader>(std::move(repository), std::move(keys));
+    state_->cursors = std::make_shared<SpareCursors>(state_->frames, state_->root);
 }
 
 BackupReader::~BackupReader() = default;
@@ -64,25 +57,26 @@ const Manifest &BackupReader::manifest() const { return state_->manifest; }
 FrameReader &BackupReader::frames() { return *state_->frames; }
 TreeCursor BackupReader::Entries() { return state_->Cursor(); }
 
+std::optional<BackupTable> BackupReader::NextTable(TreeCursor &cursor) {
+    cursor.SkipTo("table/");
+    for (; cursor.Current() && cursor.Path().starts_with("table/"); cursor.Next())
+        if (LeafOf(cursor.Path()) == "columns") return State::TakeTable(cursor);
+    return std::nullopt;
+}
+
 void BackupReader::Tables(const std::function<void(const BackupTable &)> &visit) {
     TreeCursor cursor = state_->Cursor();
-    for (cursor.Seek("table/"); cursor.Current();) {
-        const std::string &path = cursor.Path();
-        if (!path.starts_with("table/")) return;
-        if (LeafOf(path) == "columns") {
-            visit(State::TakeTable(cursor));
-        } else {
-            cursor.Next();
-        }
-    }
+    while (std::optional<BackupTable> table = NextTable(cursor)) visit(*table);
 }
 
 std::optional<BackupTable> BackupReader::Table(std::string_view schema, std::string_view name) {
-    TreeCursor cursor = state_->Cursor();
+    std::unique_ptr<TreeCursor> cursor = state_->cursors->Take();
     std::string path = TablePrefix(schema, name) + "columns";
-    cursor.Seek(path);
-    if (!cursor.Current() || cursor.Path() != path) return std::nullopt;
-    return State::TakeTable(cursor);
+    std::optional<BackupTable> table;
+    cursor->Seek(path);
+    if (cursor->Current() && cursor->Path() == path) table = State::TakeTable(*cursor);
+    state_->cursors->Return(std::move(cursor));
+    return table;
 }
 
 std::vector<BackupSequence> BackupReader::Sequences() {
@@ -94,23 +88,15 @@ std::vector<BackupSequence> BackupReader::Sequences() {
 }
 
 void BackupReader::Rows(const BackupTable &table, const std::function<void(ByteView rows)> &visit) {
-    std::string prefix = TablePrefix(table.schema, table.name) + "data/";
-    TreeCursor cursor = state_->Cursor();
-    std::vector<FrameRef> refs;
-    for (cursor.Seek(prefix); cursor.Current() && cursor.Path().starts_with(prefix); cursor.Next()) {
-        for (FrameRef &ref : FramesOf(*cursor.Current())) refs.push_back(std::move(ref));
-        if (refs.size() >= kFramesAtOnce) state_->Visit(refs, visit);
-    }
-    state_->Visit(refs, visit);
+    Contents({RowsPath(table)}).Next(visit);
 }
 
 void BackupReader::Content(std::string_view path, const std::function<void(ByteView)> &visit) {
-    TreeCursor cursor = state_->Cursor();
-    cursor.Seek(path);
-    if (!cursor.Current() || cursor.Path() != path)
-        throw Error(Code::kNotFound, fmt::format("backup \"{}\" has no \"{}\"", state_->manifest.clear.backup, path));
-    std::vector<FrameRef> refs = FramesOf(*cursor.Current());
-    state_->Visit(refs, visit);
+    Contents({std::string(path)}).Next(visit);
+}
+
+ContentStream BackupReader::Contents(std::vector<std::string> paths) {
+    return ContentStream(state_->frames, state_->cursors, std::move(paths));
 }
 
 }    // namespace ark

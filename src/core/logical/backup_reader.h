@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "logical/content_stream.h"
 #include "logical/export.h"
 #include "repo/tree.h"
 
@@ -55,12 +56,16 @@ public:
 
     // All tables, in path order, one at a time.
     void Tables(const std::function<void(const BackupTable &)> &visit);
+    // The next table at or behind the cursor, which moves behind it; nullopt after the last one.
+    static std::optional<BackupTable> NextTable(TreeCursor &cursor);
     std::optional<BackupTable> Table(std::string_view schema, std::string_view name);
     std::vector<BackupSequence> Sequences();
     // The rows of a table as COPY text, frame by frame, in order; proven before they are handed out.
     void Rows(const BackupTable &table, const std::function<void(ByteView rows)> &visit);
     // Any entry's frames, one after another (schema/toc, globals/…, large objects).
     void Content(std::string_view path, const std::function<void(ByteView)> &visit);
+    // Several of them (a table's rows are at RowsPath), in far fewer requests than one by one. This reader must outlive it.
+    ContentStream Contents(std::vector<std::string> paths);
 
 private:
     struct State;

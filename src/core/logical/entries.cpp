@@ -66,6 +66,7 @@ Json NamesOrNull(const std::vector<std::string> &names) { return names.empty() ?
 std::string TablePrefix(std::string_view schema, std::string_view name) {
     return "table/" + PercentEncode(schema) + "/" + PercentEncode(name) + "/";
 }
+std::string RowsPath(const BackupTable &table) { return TablePrefix(table.schema, table.name) + "data/"; }
 std::string ChunkPath(const std::string &table_prefix, std::uint64_t chunk) {
     return fmt::format("{}data/{:010}", table_prefix, chunk);
 }

@@ -7,6 +7,7 @@
 namespace ark {
 
 std::string TablePrefix(std::string_view schema, std::string_view name);    // "table/<schema>/<name>/"
+std::string RowsPath(const BackupTable &table);                             // "table/<schema>/<name>/data/"
 std::string ChunkPath(const std::string &table_prefix, std::uint64_t chunk);
 std::string SequencePath(std::string_view schema, std::string_view name);
 std::string LargeObjectPath(std::uint64_t oid);

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "logical/entries.h"
 #include "logical/restore/caller_rights.h"
 #include "logical/restore/commit.h"
 #include "logical/restore/consequences.h"
@@ -232,12 +233,16 @@ private:
         for (const Target &target : targets_)
             for (const BackupTable &source : target.sources) progress.total_bytes += source.bytes;
         log_.Report(progress);    // the first rows may be long in coming
+        std::vector<std::string> paths;
+        for (const Target &target : targets_)
+            for (const BackupTable &source : target.sources) paths.push_back(RowsPath(source));
+        ContentStream contents = backup_.Contents(request_.undo ? std::vector<std::string>() : std::move(paths));
         for (const Target &target : targets_) {
             ticker_.Check();
             if (request_.undo)
                 LoadUndo(connection_, target, backup_);
             else
-                LoadStage(connection_, target, backup_, ticker_, log_, progress);
+                LoadStage(connection_, target, backup_, contents, ticker_, log_, progress);
             FilterStage(connection_, target, caller_.oid);
             progress.done_items++;
         }

@@ -1,15 +1,21 @@
-// Frames out of the store: fetched by ranged reads (neighbours in one request), decrypted, decompressed, and
-// their digests compared before a byte is handed out. Safe for concurrent use.
+// Frames out of the store: fetched by ranged reads, decrypted, decompressed, and their digests compared before a byte is
+// handed out. Safe for concurrent use.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <span>
+#include <variant>
 
+#include "base/error.h"
 #include "repo/frame.h"
 #include "repo/keys.h"
 
 namespace ark {
+
+using FrameOutcome = std::variant<Bytes, Error>;    // the frame's bytes, or what kept them from being read
+
+bool WithinLimits(const FrameRef &ref);    // of the format; others are refused before anything is read
 
 class FrameReader {
 public:
@@ -18,8 +24,10 @@ public:
 
     // Throws kCorrupt naming pack and frame if anything does not fit, kNotFound if the pack is gone.
     Bytes Read(const FrameRef &ref);
-    // Visits the frames in the order given. Ranged reads of up to 8 MiB cover runs of neighbours; up to `ahead` such
-    // reads are under way in threads. `visit` runs in the calling thread.
+    // One ranged read of `length` bytes at `at` of a pack, and what became of each of the frames in it.
+    std::vector<FrameOutcome> ReadRange(std::span<const FrameRef> refs, std::uint64_t at, std::uint64_t length);
+    // Visits the frames in the order given, all before the first that cannot be read. Requests as FrameStream makes them.
+    // `visit` runs in the calling thread.
     void ReadAll(std::span<const FrameRef> refs, std::size_t ahead,
                  const std::function<void(const FrameRef &, ByteView plain)> &visit);
 

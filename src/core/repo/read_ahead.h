@@ -46,41 +46,56 @@ public:
 
 private:
     struct Slot {
+        std::optional<Task> task;
         bool ready = false;
         std::optional<Result> result;
         std::exception_ptr failure;
     };
 
     void Run() noexcept {
-        for (;;) {
-            std::unique_lock lock(mutex_);
-            changed_.wait(lock, [&] { return stopped_ || no_more_ || slots_.size() < ahead_; });
-            if (stopped_ || no_more_) return;
-            auto slot = std::make_shared<Slot>();
+        while (std::shared_ptr<Slot> slot = Plan()) {
             std::optional<Result> result;
             std::exception_ptr failure;
             try {
-                std::optional<Task> task = next_();
-                if (task)
-                    slots_.push_back(slot);
-                else
-                    no_more_ = true;
-                if (no_more_) break;
-                lock.unlock();
-                result = work_(*task);
-            } catch (...) {
+                result = work_(*slot->task);
+            } catch (...) {    // carried to the thread that takes
                 failure = std::current_exception();
             }
-            if (lock.owns_lock()) {    // there will be no task after the one that could not be planned
-                slots_.push_back(slot);
-                no_more_ = true;
-            } else {
-                lock.lock();
-            }
-            slot->result = std::move(result);
-            slot->failure = failure;
-            slot->ready = true;
-            changed_.notify_all();
+            Finish(*slot, std::move(result), failure);
+        }
+    }
+
+    // The next task in its place; nullptr if there is none, or none any more.
+    std::shared_ptr<Slot> Plan() {
+        std::lock_guard planning(planning_);
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] { return stopped_ || no_more_ || slots_.size() < ahead_; });
+            if (stopped_ || no_more_) return nullptr;
+        }
+        auto slot = std::make_shared<Slot>();
+        std::exception_ptr failure;
+        try {    // it may have to read, and what is ready can be taken meanwhile
+            slot->task = next_();
+        } catch (...) {    // carried to the thread that takes
+            failure = std::current_exception();
+        }
+        {
+            std::lock_guard lock(mutex_);
+            no_more_ = !slot->task;    // nor will there be a task after the one that could not be planned
+            if (slot->task || failure) slots_.push_back(slot);
+        }
+        if (slot->task) return slot;
+        Finish(*slot, std::nullopt, failure);
+        return nullptr;
+    }
+
+    void Finish(Slot &slot, std::optional<Result> result, std::exception_ptr failure) {
+        {
+            std::lock_guard lock(mutex_);
+            slot.result = std::move(result);
+            slot.failure = failure;
+            slot.ready = true;
         }
         changed_.notify_all();
     }
@@ -88,6 +103,7 @@ private:
     std::size_t ahead_;
     std::function<std::optional<Task>()> next_;
     std::function<Result(const Task &)> work_;
+    std::mutex planning_;    // held while a task is planned; taken before mutex_
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::shared_ptr<Slot>> slots_;

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kLeastNode = 64 << 10, kMostNode = 1 << 20;
 constexpr std::uint64_t kMeanBeyondLeast = 192 << 10;
 constexpr std::size_t kMostRootFrames = 64;
+constexpr int kStepsBeforeSeek = 4;
 
 // A node may end after a line whose path hashes low enough: the longer the line, the likelier, so that nodes
 // average 256 KiB whatever the lines' length.
@@ -42,14 +43,17 @@ TreeRoot TreeRootFromJson(const Json &json) {
 
 struct TreeCursor::State {
     TreeWalk walk;
-    std::string path;
+    bool placed = false;
 };
 
 TreeCursor::TreeCursor(std::shared_ptr<FrameReader> reader, TreeRoot root)
-    : state_(new State{TreeWalk(std::move(reader), std::move(root), 0), {}}) {}
+    : state_(new State{TreeWalk(std::move(reader), std::move(root), 0)}) {}
 TreeCursor::~TreeCursor() = default;
 
-const Json *TreeCursor::Current() { return state_->walk.Current(); }
+const Json *TreeCursor::Current() {
+    state_->placed = true;
+    return state_->walk.Current();
+}
 
 const std::string &TreeCursor::Path() {
     const Json *entry = Current();
@@ -58,7 +62,19 @@ const std::string &TreeCursor::Path() {
 }
 
 void TreeCursor::Next() { state_->walk.Next(); }
-void TreeCursor::Seek(std::string_view path) { state_->walk.Seek(path); }
+
+void TreeCursor::Seek(std::string_view path) {
+    state_->placed = true;
+    state_->walk.Seek(path);
+}
+
+void TreeCursor::SkipTo(std::string_view path) {
+    if (!state_->placed) return Seek(path);
+    for (int step = 0; Current() && Path() < path; step++) {
+        if (step == kStepsBeforeSeek) return Seek(path);
+        Next();
+    }
+}
 
 struct TreeWriter::State {
     struct Level {

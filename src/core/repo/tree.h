@@ -31,6 +31,9 @@ public:
     void Next();
     void Seek(std::string_view
                   path);    // forward or backward, to the first entry with path >= `path`; reads only what it must
+    // The same for whoever asks in ascending order: entries that are near are stepped over, so that leaves go on being
+    // read ahead; a cursor that stands beyond `path` already stays there.
+    void SkipTo(std::string_view path);
 
 private:
     struct State;

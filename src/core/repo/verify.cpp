@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/encoding.h"
-#include "repo/frame_reader.h"
+#include "repo/frame_stream.h"
 #include "repo/pack_format.h"
 #include "repo/tree.h"
 
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::size_t kMostProblems = 100;
 constexpr std::size_t kReadSize = 1 << 20;
+constexpr std::size_t kReadsAhead = 2;
+constexpr std::size_t kBatchWeight = 4096;    // frames, columns and entries that are read together
 
 class Findings {
 public:
@@ -166,53 +169,71 @@ private:
             progress_.total_bytes = body["plain_bytes"].get<std::uint64_t>();
         auto frames =
             std::make_shared<FrameReader>(std::shared_ptr<Repository>(&repository_, [](Repository *) {}), keys_);
+        std::vector<Json> batch;
+        auto decode = [&] { DecodeEntries(std::exchange(batch, {}), *frames, verifier); };
         Guard([&] {
             TreeCursor cursor(frames, TreeRootFromJson(body.at("tree")));
             std::string last;
-            for (; const Json *entry = cursor.Current(); cursor.Next()) {
+            for (std::size_t weight = 0; const Json *entry = cursor.Current(); cursor.Next()) {
                 if (!last.empty() && cursor.Path() <= last)
                     throw Error(Code::kCorrupt, fmt::format("entry \"{}\" stands after \"{}\"", cursor.Path(), last));
                 last = cursor.Path();
-                DecodeEntry(*entry, last, *frames, verifier);
+                batch.push_back(*entry);
+                for (const Json &member : *entry) weight += member.size();
+                if (weight < kBatchWeight) continue;
+                decode();
+                weight = 0;
             }
         });
+        decode();    // also what came before a damaged part of the tree
     }
 
-    void DecodeEntry(const Json &entry, const std::string &path, FrameReader &frames, EntryVerifier *verifier) {
-        ticker_.Check();
-        progress_.current = path;
+    static std::vector<FrameRef> RefsOf(const Json &entry) {
         std::vector<FrameRef> refs;
         if (entry.contains("frames"))
             for (const Json &ref : entry["frames"]) refs.push_back(FrameRefFromJson(ref));
-        bool whole = true;
-        auto one = [&](const FrameRef &ref, ByteView plain) {
-            ticker_.Check();
-            result_.frames++;
-            result_.rows += ref.rows;
-            progress_.done_bytes += plain.size();
-            log_.Report(progress_);
-            if (verifier) verifier->Frame(entry, ref, plain);
-        };
-        try {
-            frames.ReadAll(refs, 2, one);
-        } catch (const Error &error) {
-            if (!IsFinding(error)) throw;
-            whole = false;
-            for (const FrameRef &ref : refs) NameBadFrame(ref, path, frames);
-        }
-        if (!whole || !verifier) return;
-        if (std::string problem = verifier->EntryDone(entry); !problem.empty())
-            findings_.Add(fmt::format("{}: {}", path, problem));
+        return refs;
     }
 
-    void NameBadFrame(const FrameRef &ref, const std::string &path, FrameReader &frames) {
-        try {
-            frames.Read(ref);
-        } catch (const Error &error) {
-            if (!IsFinding(error)) throw;
-            findings_.Add(fmt::format("{}: {}", path, Describe(error)));
-            if (error.code == Code::kCorrupt) Quarantine(ref.pack, ref.frame, error.message);
+    // The frames of all of them in few requests.
+    void DecodeEntries(const std::vector<Json> &entries, FrameReader &frames, EntryVerifier *verifier) {
+        std::vector<std::vector<FrameRef>> refs(entries.size());
+        std::vector<WantedFrame> wanted;
+        for (std::size_t i = 0; i < entries.size(); i++) {
+            Guard([&] { refs[i] = RefsOf(entries[i]); });
+            for (const FrameRef &ref : refs[i]) wanted.push_back({ref, i});
         }
+        auto next = [&, at = std::size_t{0}]() mutable {
+            return at < wanted.size() ? std::optional(wanted[at++]) : std::nullopt;
+        };
+        FrameStream stream(frames, next, kReadsAhead);
+        for (std::size_t i = 0; i < entries.size(); i++) DecodeEntry(entries[i], refs[i], stream, verifier);
+    }
+
+    // `stream` comes to the entry's frames next.
+    void DecodeEntry(const Json &entry, const std::vector<FrameRef> &refs, FrameStream &stream,
+                     EntryVerifier *verifier) {
+        std::string path = entry.value("path", "");
+        progress_.current = path;
+        bool whole = true;
+        for (const FrameRef &ref : refs) {
+            ticker_.Check();
+            try {
+                Bytes plain = stream.Take().value().plain;
+                result_.frames++;
+                result_.rows += ref.rows;
+                progress_.done_bytes += plain.size();
+                log_.Report(progress_);
+                if (verifier) verifier->Frame(entry, ref, plain);
+            } catch (const Error &error) {
+                if (!IsFinding(error)) throw;
+                whole = false;
+                findings_.Add(fmt::format("{}: {}", path, Describe(error)));
+                if (error.code == Code::kCorrupt) Quarantine(ref.pack, ref.frame, error.message);
+            }
+        }
+        std::string problem = verifier ? verifier->EntryDone(entry) : "";
+        if (whole && !problem.empty()) findings_.Add(fmt::format("{}: {}", path, problem));
     }
 
     Repository &repository_;

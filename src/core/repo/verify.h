@@ -23,7 +23,8 @@ struct VerifyResult {
 };
 
 // Looks at plain frames of one entry while they are decoded (rows of a table are counted and digested by the logical layer).
-// Returns a problem or an empty text.
+// EntryDone returns a problem or an empty text; it is also asked about an entry with frames that could not be read, whose
+// answer does not count.
 class EntryVerifier {
 public:
     virtual ~EntryVerifier() = default;

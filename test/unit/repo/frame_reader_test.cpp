@@ -2,34 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include "repo/frame_stream.h"
 #include "repo/read_ahead.h"
-#include "support/fault_storage.h"
 #include "unit/repo/sample.h"
+#include "unit/repo/watched_storage.h"
 
 namespace ark::test {
 namespace {
 
 const BackupId kBackup = "20260116T080000Z-0a1b2c3d";
 
-// Remembers the ranges that were asked for.
-class Watched : public FaultStorage {
-public:
-    explicit Watched(StoragePtr inner) : FaultStorage(std::move(inner), NoFault()) {}
-    std::unique_ptr<::ark::Reader> Open(std::string_view name, Range range) override {
-        std::lock_guard lock(mutex);
-        if (range.length != kHeaderLimit)
-            lengths.push_back(range.length.value_or(0));
-        else
-            headers++;
-        return FaultStorage::Open(name, range);
-    }
-    std::mutex mutex;
-    std::vector<std::uint64_t> lengths;
-    std::size_t headers = 0;
-};
-
 struct Frames : testing::TestWithParam<bool> {
-    Frames() : sample(GetParam()), watched(std::make_shared<Watched>(sample.storage)) {
+    Frames() : sample(GetParam()), watched(std::make_shared<WatchedStorage>(sample.storage)) {
         PackSettings settings;
         settings.compression = ParseCompression("none");
         settings.target_size = 20 << 20;
@@ -39,8 +23,7 @@ struct Frames : testing::TestWithParam<bool> {
         auto repository = Repository::Open(watched, kSampleCluster);
         auto keys = std::make_shared<KeyRing>(repository, sample.kek);
         if (GetParam()) keys->Get("cluster", 1);
-        watched->lengths.clear();
-        watched->headers = 0;
+        watched->Forget();
         reader = std::make_shared<FrameReader>(repository, keys);
     }
     void ReadAndCompare(const std::vector<FrameRef> &wanted, std::size_t ahead) {
@@ -53,7 +36,7 @@ struct Frames : testing::TestWithParam<bool> {
     }
 
     Sample sample;
-    std::shared_ptr<Watched> watched;
+    std::shared_ptr<WatchedStorage> watched;
     std::vector<FrameRef> refs;
     std::shared_ptr<FrameReader> reader;
 };
@@ -67,14 +50,14 @@ TEST_P(Frames, AreVisitedInTheOrderAskedFor) {
 
 TEST_P(Frames, OfNeighboursShareARequest) {
     ReadAndCompare(refs, 1);
-    EXPECT_LE(watched->lengths.size(), 5u);    // 30 MB in pieces of at most 8 MiB, two packs
-    EXPECT_EQ(watched->headers, 2u);           // one a pack
-    for (std::uint64_t length : watched->lengths) EXPECT_LE(length, 8u << 20);
+    EXPECT_LE(watched->lengths().size(), 5u);    // 30 MB in pieces of at most 8 MiB, two packs
+    EXPECT_EQ(watched->headers(), 2u);           // one a pack
+    for (std::uint64_t length : watched->lengths()) EXPECT_LE(length, 8u << 20);
 }
 
 TEST_P(Frames, AcrossALargeGapAreReadApart) {
     ReadAndCompare({refs[0], refs[1], refs[5]}, 0);
-    EXPECT_EQ(watched->lengths, (std::vector<std::uint64_t>{refs[0].stored + refs[1].stored, refs[5].stored}));
+    EXPECT_EQ(watched->lengths(), (std::vector<std::uint64_t>{refs[0].stored + refs[1].stored, refs[5].stored}));
 }
 
 TEST_P(Frames, DamageStopsTheVisitAtItsPlace) {
@@ -91,7 +74,69 @@ TEST_P(Frames, DamageStopsTheVisitAtItsPlace) {
         EXPECT_NE(e.message.find("frame 50"), std::string::npos) << e.message;
         EXPECT_NE(e.message.find(refs[50].pack), std::string::npos);
     }
-    EXPECT_LE(visited, 50u);
+    EXPECT_EQ(visited, 50u);
+}
+
+FrameStream::Source Wanting(std::vector<FrameRef> refs) {
+    return [refs = std::move(refs), at = std::size_t{0}]() mutable {
+        return at < refs.size() ? std::optional(WantedFrame{refs[at], at++}) : std::nullopt;
+    };
+}
+
+TEST_P(Frames, OfAStreamAreTakenBehindThoseThatCannotBeRead) {
+    std::string name = layout::Pack(refs[50].pack);
+    Bytes object = sample.Load(name);
+    for (std::size_t bad : {50, 53}) object[refs[bad].at + 1000] ^= std::byte{1};
+    sample.Replace(name, object);
+    refs[60].size = UINT64_MAX;
+    for (std::size_t ahead : {0, 3}) {
+        FrameStream stream(*reader, Wanting(refs), ahead);
+        for (std::size_t i = 0; i < refs.size(); i++) {
+            if (i == 50 || i == 53 || i == 60) {
+                EXPECT_EQ(Thrown([&] { stream.Take(); }), Code::kCorrupt) << i;
+                continue;
+            }
+            std::optional<TakenFrame> frame = stream.Take();
+            ASSERT_TRUE(frame) << i;
+            EXPECT_EQ(frame->of, i);
+            EXPECT_EQ(sample.Domain().Digest(frame->plain), refs[i].digest) << i;
+        }
+        EXPECT_FALSE(stream.Take());
+        EXPECT_FALSE(stream.Take());
+    }
+}
+
+TEST_P(Frames, OfTwoPacksByTurnsShareRequests) {
+    std::vector<FrameRef> by_turns;
+    for (std::size_t i = 0; i < 25; i++) by_turns.insert(by_turns.end(), {refs[i], refs[75 + i]});
+    ASSERT_NE(refs[24].pack, refs[75].pack);
+    ReadAndCompare(by_turns, 2);
+    EXPECT_EQ(watched->lengths().size(), 4u);    // 15 MB: two windows, two packs
+}
+
+TEST_P(Frames, WantedAgainAndAgainAreReadOnce) {
+    ReadAndCompare(std::vector<FrameRef>(20, refs[7]), 2);    // a hole of a large object
+    EXPECT_EQ(watched->lengths(), (std::vector<std::uint64_t>{refs[7].stored}));
+}
+
+TEST_P(Frames, ErrorOfTheSourceEndsTheStream) {
+    for (std::size_t ahead : {0, 2}) {
+        std::size_t next = 0;
+        FrameStream stream(
+            *reader,
+            [&]() -> std::optional<WantedFrame> {
+                if (next == 70) throw Error(Code::kNotFound, "no more");
+                return WantedFrame{refs[next++]};
+            },
+            ahead);
+        std::size_t taken = 0;
+        EXPECT_EQ(Thrown([&] {
+                      while (stream.Take()) taken++;
+                  }),
+                  Code::kNotFound);
+        EXPECT_LE(taken, 70u);
+        EXPECT_FALSE(stream.Take());
+    }
 }
 
 TEST_P(Frames, ErrorOfTheVisitorEndsTheReading) {

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/encoding.h"
 #include "logical/child_process.h"
@@ -16,6 +18,8 @@
 
 namespace ark {
 namespace {
+
+constexpr std::size_t kTablesTogether = 1000;    // whose rows are read in one go
 
 // A file by name, which pg_restore needs, gone with its owner.
 class NamedFile {
@@ -47,10 +51,10 @@ void Section(const std::string &pg_restore, const std::string &file, const char 
                     child.Complaints());
 }
 
-void LargeObject(BackupReader &backup, std::uint32_t oid, const std::function<void(std::string_view)> &write) {
+void LargeObject(ContentStream &objects, std::uint32_t oid, const std::function<void(std::string_view)> &write) {
     constexpr std::size_t kSlice = 16 << 10;
     write(fmt::format("BEGIN;\nSELECT pg_catalog.lo_open('{}', 131072);\n", oid));
-    backup.Content(LargeObjectPath(oid), [&](ByteView bytes) {
+    objects.Next([&](ByteView bytes) {
         for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kSlice)))
             write(fmt::format("SELECT pg_catalog.lowrite(0, '\\x{}');\n",
                               HexEncode(bytes.first(std::min(bytes.size(), kSlice)))));
@@ -76,6 +80,20 @@ void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticke
 
     Section(pg_restore, file.path(), "pre-data", ticker, write);
     std::vector<std::uint32_t> large_objects;
+    std::vector<std::string> paths, statements;    // of tables that are due, in the order of the schema
+    auto write_rows = [&] {
+        ContentStream contents = backup.Contents(std::exchange(paths, {}));
+        for (const std::string &statement : std::exchange(statements, {})) {
+            write(statement);
+            contents.Next([&](ByteView rows) {
+                ticker.Check();
+                write(AsText(rows));
+                progress.done_bytes += rows.size();
+                log.Report(progress);
+            });
+            write(kCopyEnd);
+        }
+    };
     schema.ForEach([&](const TocEntry &entry) {
         ticker.Check();
         for (std::uint32_t oid : LargeObjectsCreated(entry)) large_objects.push_back(oid);
@@ -84,18 +102,18 @@ void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticke
         if (!table)
             throw Error(Code::kCorrupt, fmt::format("the backup's schema names table \"{}.{}\", and its data do not",
                                                     *entry.schema, entry.tag));
-        write(entry.copy_statement.value_or(""));
-        backup.Rows(*table, [&](ByteView rows) {
-            ticker.Check();
-            write(AsText(rows));
-            progress.done_bytes += rows.size();
-            log.Report(progress);
-        });
-        write(kCopyEnd);
+        paths.push_back(RowsPath(*table));
+        statements.push_back(entry.copy_statement.value_or(""));
+        if (paths.size() == kTablesTogether) write_rows();
     });
+    write_rows();
     Section(pg_restore, file.path(), "data", ticker,
-            write);    // sequence values; from 17 on, large objects are made here
-    for (std::uint32_t oid : large_objects) LargeObject(backup, oid, write);
+            write);                      // sequence values; from 17 on, large objects are made here
+    std::ranges::sort(large_objects);    // the order of their paths
+    std::vector<std::string> object_paths;
+    for (std::uint32_t oid : large_objects) object_paths.push_back(LargeObjectPath(oid));
+    ContentStream objects = backup.Contents(std::move(object_paths));
+    for (std::uint32_t oid : large_objects) LargeObject(objects, oid, write);
     Section(pg_restore, file.path(), "post-data", ticker, write);
 }
 

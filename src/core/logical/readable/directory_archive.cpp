@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <map>
@@ -59,8 +60,13 @@ private:
     gzFile gzip_ = nullptr;
 };
 
+// Tables that one thread writes, read together.
+constexpr std::size_t kBatchTables = 1000;
+constexpr std::uint64_t kBatchBytes = 64 << 20;
+
 struct TableFile {
-    std::string schema, table, file;
+    BackupTable table;
+    std::string file;
 };
 
 class ArchiveWriter {
@@ -102,7 +108,7 @@ private:
             std::string file = DataFileName(entry, header.version);
             if (file.empty()) return;
             if (HoldsRows(entry)) {
-                tables_.push_back({*entry.schema, entry.tag, file});
+                files_[{*entry.schema, entry.tag}] = file;
             } else if (entry.description == "BLOBS") {
                 if (header.version < kDumpArchive16)
                     lists_[file] = all;
@@ -133,16 +139,37 @@ private:
         log_.Report(progress_);
     }
 
+    // In path order, in which their rows lie side by side; empty after the last one.
+    std::vector<TableFile> NextBatch(TreeCursor &cursor) {
+        std::vector<TableFile> batch;
+        for (std::uint64_t bytes = 0; batch.size() < kBatchTables && bytes < kBatchBytes;) {
+            std::optional<BackupTable> table = BackupReader::NextTable(cursor);
+            if (!table) break;
+            auto file = files_.find({table->schema, table->name});
+            if (file == files_.end()) continue;    // it holds no rows of its own
+            bytes += table->bytes;
+            batch.push_back({std::move(*table), std::move(file->second)});
+            files_.erase(file);
+        }
+        return batch;
+    }
+
     void WriteTables() {
-        std::atomic<std::size_t> next{0};
+        TreeCursor cursor = backup_.Entries();
+        std::mutex planning;
+        bool stopped = false;
         std::exception_ptr failure;
+        auto next = [&] {
+            std::scoped_lock lock(planning);
+            return stopped ? std::vector<TableFile>() : NextBatch(cursor);
+        };
         auto work = [&] {
             try {
-                for (std::size_t i; (i = next++) < tables_.size();) WriteTable(tables_[i]);
+                for (std::vector<TableFile> batch = next(); !batch.empty(); batch = next()) WriteBatch(batch);
             } catch (...) {    // carried to the thread that asked
-                std::scoped_lock lock(mutex_);
+                std::scoped_lock lock(planning);
                 if (!failure) failure = std::current_exception();
-                next = tables_.size();
+                stopped = true;
             }
         };
         std::vector<std::jthread> threads;
@@ -150,29 +177,37 @@ private:
         work();
         threads.clear();
         if (failure) std::rethrow_exception(failure);
-    }
-
-    void WriteTable(const TableFile &wanted) {
-        std::optional<BackupTable> table = backup_.Table(wanted.schema, wanted.table);
-        if (!table)
+        if (!files_.empty())
             throw Error(Code::kCorrupt, fmt::format("the backup's schema names table \"{}.{}\", and its data do not",
-                                                    wanted.schema, wanted.table));
-        DataFile file(directory_ / (wanted.file + Suffix()), gzip_level_);
-        std::string name = wanted.schema + "." + wanted.table;
-        backup_.Rows(*table, [&](ByteView rows) {
-            file.Write(rows);
-            Advance(rows.size(), name);
-        });
-        file.Write(AsBytes(kCopyEnd));
-        rows_ += table->rows;
-        Done(file);
+                                                    files_.begin()->first.first, files_.begin()->first.second));
     }
 
-    void WriteLargeObjects(const std::string &list, const std::vector<std::uint32_t> &oids) {
+    void WriteBatch(const std::vector<TableFile> &batch) {
+        std::vector<std::string> paths;
+        for (const TableFile &one : batch) paths.push_back(RowsPath(one.table));
+        ContentStream contents = backup_.Contents(std::move(paths));
+        for (const auto &[table, name] : batch) {
+            DataFile file(directory_ / (name + Suffix()), gzip_level_);
+            std::string shown = table.schema + "." + table.name;
+            contents.Next([&](ByteView rows) {
+                file.Write(rows);
+                Advance(rows.size(), shown);
+            });
+            file.Write(AsBytes(kCopyEnd));
+            rows_ += table.rows;
+            Done(file);
+        }
+    }
+
+    void WriteLargeObjects(const std::string &list, std::vector<std::uint32_t> oids) {
+        std::ranges::sort(oids);    // the order of their paths
+        std::vector<std::string> paths;
+        for (std::uint32_t oid : oids) paths.push_back(LargeObjectPath(oid));
+        ContentStream contents = backup_.Contents(std::move(paths));
         DataFile names(directory_ / list, 0);
         for (std::uint32_t oid : oids) {
             DataFile object(directory_ / (LargeObjectFileName(oid) + Suffix()), gzip_level_);
-            backup_.Content(LargeObjectPath(oid), [&](ByteView bytes) {
+            contents.Next([&](ByteView bytes) {
                 object.Write(bytes);
                 Advance(bytes.size(), "large objects");
             });
@@ -188,7 +223,7 @@ private:
     Ticker &ticker_;
     Log &log_;
     SchemaFile schema_;
-    std::vector<TableFile> tables_;
+    std::map<std::pair<std::string, std::string>, std::string> files_;    // of schema and table, not written yet
     std::map<std::string, std::vector<std::uint32_t>> lists_;
     std::mutex mutex_;
     Progress progress_;

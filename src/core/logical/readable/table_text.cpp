@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "logical/entries.h"
 #include "logical/partitions.h"
 #include "logical/readable.h"
 #include "logical/readable/recode.h"
@@ -68,14 +69,21 @@ private:
     std::string out_;
 };
 
+ContentStream RowsOfSources(BackupReader &backup, const ReadableTable &table) {
+    std::vector<std::string> paths;
+    for (const BackupTable &source : table.sources) paths.push_back(RowsPath(source));
+    return backup.Contents(std::move(paths));
+}
+
 // Rows of the table, one at a time, in UTF-8, with its columns in their order.
 void ForEachRow(BackupReader &backup, const ReadableTable &table, const std::function<void(std::string_view)> &visit) {
     Recoder recoder(backup.manifest().body.value("encoding", "UTF8"));
+    ContentStream contents = RowsOfSources(backup, table);
     for (const BackupTable &source : table.sources) {
         Reorder reorder(source.copy, table.table.copy);
         CopyRowScanner scanner;
         std::string utf8;
-        backup.Rows(source, [&](ByteView block) {
+        contents.Next([&](ByteView block) {
             scanner.Feed(block, [&](std::string_view row) {
                 if (!recoder.Needed()) return visit(reorder(row));
                 recoder.Convert(row, utf8);
@@ -160,9 +168,10 @@ void ExportTable(BackupReader &backup, const ReadableTable &readable, TextFormat
         TextFormat::kSql) {    // rows as they are, in the server's encoding, which the statement before them names
         write(
             fmt::format("SET client_encoding = {};\n", QuoteLiteral(backup.manifest().body.value("encoding", "UTF8"))));
+        ContentStream contents = RowsOfSources(backup, readable);
         for (const BackupTable &source : readable.sources) {
             write(CopyStatement(readable.table, source));
-            backup.Rows(source, [&](ByteView rows) { write(AsText(rows)); });
+            contents.Next([&](ByteView rows) { write(AsText(rows)); });
             write(kCopyEnd);
         }
         return;

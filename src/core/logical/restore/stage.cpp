@@ -144,13 +144,13 @@ void CopyInto(Connection &connection, BackupReader &backup, const std::string &t
     copy.Finish();
 }
 
-void LoadStage(Connection &connection, const Target &target, BackupReader &backup, Ticker &ticker, Log &log,
-               Progress &progress) {
+void LoadStage(Connection &connection, const Target &target, BackupReader &backup, ContentStream &contents,
+               Ticker &ticker, Log &log, Progress &progress) {
     FillTemporary(connection, target, target.stage, SourceColumns(target), [&](const std::string &table) {
         for (const BackupTable &source : target.sources) {
             progress.current = source.schema + "." + source.name;
             CopyInto(connection, backup, table, source.copy, [&](const std::function<void(ByteView)> &write) {
-                backup.Rows(source, [&](ByteView rows) {
+                contents.Next([&](ByteView rows) {
                     ticker.Check();
                     write(rows);
                     progress.done_bytes += rows.size();

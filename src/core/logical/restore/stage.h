@@ -58,8 +58,9 @@ void CopyInto(Connection &connection, BackupReader &backup, const std::string &t
               const std::vector<std::string> &columns,
               const std::function<void(const std::function<void(ByteView)> &)> &rows);
 
-void LoadStage(Connection &connection, const Target &target, BackupReader &backup, Ticker &ticker, Log &log,
-               Progress &progress);
+// `contents` comes to the rows of this target's sources next.
+void LoadStage(Connection &connection, const Target &target, BackupReader &backup, ContentStream &contents,
+               Ticker &ticker, Log &log, Progress &progress);
 
 // Removes from the stage what `filter` does not match, evaluated as `caller`, read only.
 void FilterStage(Connection &connection, const Target &target, std::uint64_t caller);
