@@ -109,7 +109,7 @@ constexpr Setting kSettings[] = {
     {.name = "rewrite_share", .group = "How backups are taken", .type = kInt, .default_value = "10", .min = 0, .max = 100, .unit = "percent", .choices = "",
      .shape = nullptr, .unset = "nothing is stored again for tidiness", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
      .summary = "the share of a backup's bytes that may be stored again to tidy the store",
-     .help = "A backup stores afresh what lies in packs that are mostly dead, within this share, so that restores stay fast and space is given back.",
+     .help = "A backup stores afresh what lies in packs that are mostly dead, or scattered over so many that reading it takes too many requests, within this share, so that restores stay fast and space is given back.",
      .example = "20"},
     {.name = "reuse_max_age", .group = "How backups are taken", .type = kDuration, .default_value = "90 days", .min = kDay, .max = 3650 * kDay, .unit = "", .choices = "",
      .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,

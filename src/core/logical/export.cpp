@@ -124,16 +124,16 @@ public:
 private:
     ExportResult Export(ExportScope scope, std::string pg_dump) {
         bool has_base = !session_->bases().empty();
-        SparsePacks sparse =
-            has_base ? SparsePacks(*repository_, session_->frames(), session_->BaseManifest(session_->bases().front()),
-                                   request_.rewrite_share, ticker_)
-                     : SparsePacks();
-        BaseBackup base(*session_, log_);
+        Compaction compaction =
+            has_base ? Compaction(*repository_, session_->frames(), session_->BaseManifest(session_->bases().front()),
+                                  CompactionFor(request_.rewrite_share, request_.jobs), ticker_)
+                     : Compaction();
+        BaseBackup base(*session_, compaction, log_);
         StoreCounters counters;
         EarlierFrames earlier;
         PackSettings packs{.compression = request_.compression};
         for (int i = 0; i <= request_.jobs; i++)
-            stores_.push_back(std::make_unique<FrameStore>(*session_, packs, sparse, counters));
+            stores_.push_back(std::make_unique<FrameStore>(*session_, packs, compaction, counters));
         ExportContext context{request_,
                               std::move(scope),
                               std::move(pg_dump),
@@ -141,7 +141,7 @@ private:
                               latest_->Parameter("server_encoding"),
                               *session_,
                               base,
-                              sparse,
+                              compaction,
                               earlier,
                               counters,
                               stores_,

@@ -71,8 +71,7 @@ AttemptResult ExportAttempt::Run() {
     try {
         TakeSnapshot();
         StartThreads();
-        TreeWriter tree(context_.stores.back()->packs(), context_.session.key(),
-                        context_.base.NodeReuse(context_.sparse));
+        TreeWriter tree(context_.stores.back()->packs(), context_.session.key(), context_.base.NodeReuse());
         Work(tree, result);
         CheckFingerprint();
         result.tree = tree.Finish();

@@ -23,7 +23,7 @@ struct ExportContext {
     std::string encoding;    // the server's
     BackupSession &session;
     BaseBackup &base;
-    const SparsePacks &sparse;
+    const Compaction &compaction;
     EarlierFrames &earlier;
     StoreCounters &counters;
     std::vector<std::unique_ptr<FrameStore>> &stores;    // one a reader, and the main thread's last

@@ -39,7 +39,7 @@ FrameRef FrameStore::Put(ByteView plain, std::uint64_t rows, const Candidates &c
     counters_.plain_bytes += plain.size();
     FrameRef stored;
     const FrameRef *known = candidates.Find(plain.size(), digest);
-    if (known && !sparse_.Rewrite(*known) && session_.Reference(*known)) {
+    if (known && !compaction_.LeavesPack(*known) && session_.Reference(*known)) {
         stored = *known;
         counters_.reused_bytes += plain.size();
     } else {

@@ -42,8 +42,9 @@ private:
 // One a thread.
 class FrameStore {
 public:
-    FrameStore(BackupSession &session, const PackSettings &settings, const SparsePacks &sparse, StoreCounters &counters)
-        : session_(session), packs_(session.NewPackWriter(settings)), sparse_(sparse), counters_(counters) {}
+    FrameStore(BackupSession &session, const PackSettings &settings, const Compaction &compaction,
+               StoreCounters &counters)
+        : session_(session), packs_(session.NewPackWriter(settings)), compaction_(compaction), counters_(counters) {}
 
     FrameRef Put(ByteView plain, std::uint64_t rows, const Candidates &candidates);
     PackWriter &packs() { return *packs_; }
@@ -51,7 +52,7 @@ public:
 private:
     BackupSession &session_;
     std::unique_ptr<PackWriter> packs_;
-    const SparsePacks &sparse_;
+    const Compaction &compaction_;
     StoreCounters &counters_;
 };
 

@@ -49,7 +49,10 @@ TEST(BaseBackup, WithADamagedLeafIsReusedUpToItAndTheRestIsStoredAfresh) {
     auto next = store.Begin({session->id()});
     ASSERT_EQ(next->bases().size(), 1u);
     Warnings warnings;
-    BaseBackup base(*next, warnings);
+    Compaction compaction(*store.repository, next->frames(), next->BaseManifest(session->id()), {.rewrite_share = 1.0},
+                          NeverCancelled());
+    EXPECT_FALSE(compaction.LeavesPack(rows));
+    BaseBackup base(*next, compaction, warnings);
     EXPECT_EQ(base.FramesAt(PathOf(5)).size(), 1u);
     EXPECT_THAT(warnings.all, IsEmpty());
     EXPECT_THAT(base.FramesAt(damaged_path), IsEmpty());
@@ -58,8 +61,6 @@ TEST(BaseBackup, WithADamagedLeafIsReusedUpToItAndTheRestIsStoredAfresh) {
     base.Rewind();    // another attempt of the same backup asks no more
     EXPECT_THAT(base.FramesAt(PathOf(5)), IsEmpty());
     EXPECT_EQ(warnings.all.size(), 1u);
-    SparsePacks sparse(*store.repository, next->frames(), next->BaseManifest(session->id()), 1.0, NeverCancelled());
-    EXPECT_FALSE(sparse.Rewrite(rows));
 }
 
 }    // namespace

@@ -1,0 +1,49 @@
+// What a backup stores afresh although it could reuse it, so that old packs can go and neighbours lie together again.
+// Nothing else compacts. docs/repository-format.md, "Compaction".
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/cancel.h"
+#include "logical/scattered_groups.h"
+#include "repo/manifest.h"
+#include "repo/tree.h"
+
+namespace ark {
+
+struct CompactionLimits {
+    double rewrite_share = 0.10;    // of the bytes of the base's packs: the budget
+    ScatteredGroups::Limits scattered{};
+};
+// For a backup that `jobs` connections store side by side: so many packs a group comes to lie in anyway.
+CompactionLimits CompactionFor(double rewrite_share, int jobs);
+
+// Decides about the frames of a base, which it reads once. Two things are stored afresh within one budget, of which each has
+// half if it needs it: what lies in packs of which the base needs less than half, and scattered groups (the worst first).
+// Memory: 32 bytes a pack, and the chosen groups.
+class Compaction {
+public:
+    Compaction() = default;    // of nothing
+    // Of a base whose tree is damaged nothing is known.
+    Compaction(const Repository &repository, std::shared_ptr<FrameReader> frames, const Manifest &base,
+               const CompactionLimits &limits, Ticker &ticker);
+
+    // True if the frame lies in a sparse pack and shall be stored afresh; takes it out of the budget. Thread-safe.
+    bool LeavesPack(const FrameRef &ref) const;
+    // Takes away the frames of the base's entry at `path` that belong to a scattered group. Thread-safe.
+    void DropScattered(std::string_view path, std::vector<FrameRef> &frames) const;
+
+private:
+    void Count(const Repository &repository, const std::shared_ptr<FrameReader> &frames, const Manifest &base,
+               ScatteredGroups &groups, Ticker &ticker);
+
+    std::unordered_map<std::uint64_t, std::uint64_t> sparse_;    // short names of packs -> bytes in use
+    std::vector<FrameGroup> scattered_;
+    mutable std::atomic<std::int64_t> budget_{0};
+};
+
+}    // namespace ark
