@@ -175,6 +175,7 @@ LANGUAGE sql STABLE AS $$
     UNION ALL
     SELECT j.restore_id, j.plan_id, NULL, s.to_insert, s.to_update, s.to_delete, s.unchanged, s.conflicts, NULL, NULL, NULL, NULL, NULL,
            pg_catalog.rtrim(j.message, '.') || CASE
+               WHEN (j.arguments->>'dry_run')::boolean AND s.conflicts > 0 THEN pg_catalog.format('. A run would refuse: %s rows cannot be restored', s.conflicts)
                WHEN (j.arguments->>'dry_run')::boolean THEN pg_catalog.format('. Nothing was changed. To do exactly this: SELECT * FROM ark.run_plan(%s);', j.plan_id)
                WHEN j.result->>'safety_backup_id' IS NOT NULL AND pg_catalog.strpos(j.message, 'undo_restore') = 0
                    THEN pg_catalog.format('. To undo: SELECT * FROM ark.undo_restore(%s);', j.restore_id)

@@ -15,8 +15,10 @@
 #include "logical/restore/merge.h"
 #include "logical/restore/recreate.h"
 #include "logical/restore/referenced.h"
+#include "logical/restore/refusal.h"
 #include "logical/restore/safety.h"
 #include "logical/restore/targets.h"
+#include "logical/restore/unique_values.h"
 
 namespace ark {
 namespace {
@@ -53,16 +55,18 @@ public:
             for (const Target *target : InLockOrder()) Lock(*target);
         Compare();
         FollowDeletes();
+        SettleValues();
         FindObjects();
         for (const Target &target : targets_) steps_.push_back({&target, CountDiff(connection_, target)});
-        for (std::size_t i = 0; i < steps_.size(); i++) result_.tables.push_back(PlanOf(steps_[i], reach_[i]));
+        for (std::size_t i = 0; i < steps_.size(); i++) result_.tables.push_back(PlanOf(i));
+        FindOrder();
         for (const auto &[name, kind] : views_) result_.tables.push_back(PlanOfView(name, kind));
         if (request_.dry_run) {
             connection_.Execute("ROLLBACK");
             result_.message = fmt::format("dry run: {}; nothing was changed", Summary());
             return std::move(result_);
         }
-        Refuse();
+        RefuseConflicts(result_.tables, request_);
         Write();
         return std::move(result_);
     }
@@ -294,7 +298,7 @@ private:
                 ComputeUndo(connection_, target, caller_.oid);
             else
                 ComputeDiff(connection_, target, target.created ? RestoreMode::kInsertMissing : Mode(),
-                            target.referenced_only ? std::vector<std::string>{} : request_.columns, caller_.oid);
+                            WantedColumns(target), caller_.oid);
         }
     }
 
@@ -346,7 +350,32 @@ private:
         }
     }
 
-    TablePlan PlanOf(const MergeStep &step, const std::vector<Reach> &reached) {
+    const std::vector<std::string> &WantedColumns(const Target &target) const {
+        static const std::vector<std::string> all;
+        return target.referenced_only ? all : request_.columns;
+    }
+
+    void SettleValues() {
+        for (const Target &target : targets_) {
+            ticker_.Check();
+            std::vector<std::string> updated = UpdatedColumns(target, WantedColumns(target));
+            collisions_.push_back(SettleUniqueValues(connection_, target, updated, request_.fire_triggers));
+        }
+    }
+
+    void FindOrder() {
+        std::vector<Circle> circles;
+        order_ = OrderMerge(connection_, steps_, circles);
+        for (const Circle &circle : circles)
+            for (std::size_t i = 0; i < steps_.size(); i++) {
+                if (steps_[i].target->live.oid != circle.table) continue;
+                result_.tables[i].conflicts += circle.rows;
+                result_.tables[i].notes.push_back(circle.note);
+            }
+    }
+
+    TablePlan PlanOf(std::size_t number) {
+        const MergeStep &step = steps_[number];
         const Target &target = *step.target;
         TablePlan plan;
         plan.table_name = target.Name();
@@ -355,8 +384,16 @@ private:
         plan.to_delete = step.counts.to_delete;
         plan.unchanged = step.counts.unchanged;
         plan.notes = target.notes;
-        FindConflicts(connection_, target, targets_, step.counts, plan);
-        for (const Reach &reach : reached) {
+        bool may_see = connection_
+                           .Query("SELECT pg_catalog.has_table_privilege($1::oid, $2::oid, 'SELECT')",
+                                  {std::to_string(caller_.oid), std::to_string(target.live.oid)})
+                           .Bool(0, 0);
+        for (const Collision &collision : collisions_[number]) {
+            plan.conflicts += collision.rows;
+            plan.notes.push_back(Describe(collision, may_see));
+        }
+        FindMissingParents(connection_, target, targets_, step.counts, plan);
+        for (const Reach &reach : reach_[number]) {
             const char *what = reach.key.on_delete == 'c'   ? "deleted (ON DELETE CASCADE)"
                                : reach.key.on_delete == 'n' ? "set to null (ON DELETE SET NULL)"
                                                             : "set to their default (ON DELETE SET DEFAULT)";
@@ -374,12 +411,16 @@ private:
                 plan.triggers.push_back(trigger.name + (request_.fire_triggers ? " (fires)" : " (skipped)"));
         plan.locks = target.created ? "none: the table is new"
                                     : "SHARE ROW EXCLUSIVE: reads go on, writes wait until the restore is done";
-        bool may_see = connection_
-                           .Query("SELECT pg_catalog.has_table_privilege($1::oid, $2::oid, 'SELECT')",
-                                  {std::to_string(caller_.oid), std::to_string(target.live.oid)})
-                           .Bool(0, 0);
         if (may_see) plan.sample_keys = SampleKeys(connection_, target);
         return plan;
+    }
+
+    static std::string Describe(const Collision &collision, bool may_see) {
+        std::string keys;
+        for (const std::string &key : collision.keys) keys += (keys.empty() ? "" : ", ") + key;
+        if (collision.rows > collision.keys.size()) keys += ", …";
+        return fmt::format("{} rows cannot come back by {}: {}{}", collision.rows, collision.rule, collision.what,
+                           may_see && !collision.keys.empty() ? " (keys " + keys + ")" : "");
     }
 
     static TablePlan PlanOfView(const RelationName &name, const std::string &kind) {
@@ -402,50 +443,6 @@ private:
                            steps_.size(), steps_.size() == 1 ? "table" : "tables");
     }
 
-    // Everything that speaks against writing, before anything is written.
-    void Refuse() const {
-        for (const TablePlan &plan : result_.tables) {
-            std::string notes;
-            for (const std::string &note : plan.notes) notes += (notes.empty() ? "" : "; ") + note;
-            for (const std::string &cascade : plan.cascades) notes += (notes.empty() ? "" : "; ") + cascade;
-            if (!plan.cascades.empty() && !request_.cascade)
-                throw Error(
-                    Code::kConflict,
-                    fmt::format("restoring \"{}\" would change rows of tables that were not named; nothing was changed",
-                                plan.table_name),
-                    notes,
-                    request_.undo ? "They came after the restore. Delete them first, or move their references."
-                                  : "Name those tables too, or give cascade => true.");
-            if (plan.conflicts > 0)
-                throw Error(Code::kConflict,
-                            fmt::format("{} rows of \"{}\" cannot be restored; nothing was changed", plan.conflicts,
-                                        plan.table_name),
-                            notes,
-                            "See the plan with dry_run => true; narrow it with a filter, name the tables they need, or "
-                            "use mode side_by_side.");
-            CheckExpectation(plan);
-        }
-    }
-
-    void CheckExpectation(const TablePlan &plan) const {
-        if (request_.expect.is_null()) return;
-        for (const Json &shown : request_.expect) {
-            if (shown.value("table_name", "") != plan.table_name) continue;
-            if (plan.to_delete <= shown.value("to_delete", std::uint64_t{0}) &&
-                plan.to_update <= shown.value("to_update", std::uint64_t{0}))
-                return;
-            throw Error(
-                Code::kConflict,
-                fmt::format("the plan no longer fits table \"{}\"; nothing was changed", plan.table_name),
-                fmt::format("It showed {} rows to update and {} to delete; now it would be {} and {}.",
-                            shown.value("to_update", 0), shown.value("to_delete", 0), plan.to_update, plan.to_delete),
-                "Make a new plan with dry_run => true.");
-        }
-        throw Error(Code::kConflict,
-                    fmt::format("the plan does not name table \"{}\"; nothing was changed", plan.table_name), {},
-                    "Make a new plan with dry_run => true.");
-    }
-
     void Write() {
         std::vector<MergeStep> live;    // those whose change an undo would have to take back
         for (const MergeStep &step : steps_)
@@ -457,7 +454,7 @@ private:
             transaction = connection_.Query("SELECT pg_catalog.pg_current_xact_id()").String(0, 0);
             if (request_.on_write) request_.on_write(transaction, result_.safety_backup);
             ReportPhase("merge", steps_.size());
-            Merge(connection_, *run_as_, steps_, request_);
+            Merge(connection_, *run_as_, order_, request_);
             recreation_->Run(recipe_.after);
             recreation_->Run(recipe_.last);
             CheckViews();
@@ -547,7 +544,9 @@ private:
     std::vector<std::vector<Reach>> reach_;    // of each target's deletes
     std::vector<std::pair<RelationName, std::string>> views_;
     std::vector<LostObject> objects_;
+    std::vector<std::vector<Collision>> collisions_;    // of each target
     std::vector<MergeStep> steps_;
+    MergeOrder order_;
     Recipe recipe_;
     RestoreResult result_;
     bool in_transaction_ = false;

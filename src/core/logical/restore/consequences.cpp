@@ -45,29 +45,6 @@ private:
     Connection &connection_;
 };
 
-void TakenValues(Connection &connection, const Target &target, TablePlan &plan) {
-    for (const std::vector<KeyColumn> &key : target.live.other_keys) {
-        if (!std::ranges::all_of(key, [&](const KeyColumn &column) { return Has(target, column.name); })) continue;
-        std::string match, names;
-        for (const KeyColumn &column : key) {
-            match += fmt::format("{}l.{} {} {}", match.empty() ? "" : " AND ", QuoteIdentifier(column.name),
-                                 column.equals, Staged(column.name));
-            names += (names.empty() ? "" : ", ") + column.name;
-        }
-        std::uint64_t taken =
-            Count(connection, target.live.owner,
-                  fmt::format("SELECT count(*) FROM {0} d JOIN {1} s ON s.ark_row = d.ark_row JOIN {2} l ON {3} WHERE "
-                              "d.op IN ('i', 'u') "
-                              "AND (d.live_row IS NULL OR d.live_row <> l.ctid OR d.live_table <> l.tableoid) "
-                              "AND NOT EXISTS (SELECT FROM {0} x WHERE x.op IN ('d', 'u') AND x.live_row = l.ctid AND "
-                              "x.live_table = l.tableoid)",
-                              target.diff, target.stage, target.live.Only(), match));
-        if (taken == 0) continue;
-        plan.conflicts += taken;
-        plan.notes.push_back(fmt::format("{} rows cannot come back: another live row has their ({})", taken, names));
-    }
-}
-
 // "left.a op right.b AND …" for a foreign key, whose operators have the referenced column on their left.
 std::string References(const ForeignKey &key, std::string_view to, std::string_view from) {
     std::string match;
@@ -77,41 +54,30 @@ std::string References(const ForeignKey &key, std::string_view to, std::string_v
     return match;
 }
 
-void MissingParents(Connection &connection, const Target &target, const std::vector<Target> &all, TablePlan &plan) {
-    for (const ForeignKey &key : target.live.references) {
-        if (!std::ranges::all_of(key.from_columns, [&](const std::string &column) { return Has(target, column); }))
-            continue;
-        const Target *parent = Find(all, key.to);
-        if (parent && parent->created) continue;    // checked when its constraints come back
-        std::string not_null, gone, coming;
-        for (const std::string &column : key.from_columns)
-            not_null += fmt::format(" AND {} IS NOT NULL", Staged(column));
-        if (parent)
-            gone = fmt::format(
-                " AND NOT EXISTS (SELECT FROM {} pd WHERE pd.op = 'd' AND pd.live_row = p.ctid AND pd.live_table = "
-                "p.tableoid)",
-                parent->diff);
-        if (parent && !parent->reached)
-            coming = fmt::format(
-                " AND NOT EXISTS (SELECT FROM {} ps JOIN {} pi ON pi.ark_row = ps.ark_row WHERE pi.op "
-                "IN ('i', 'u') AND {})",
-                parent->stage, parent->diff, References(key, "ps", "k"));
-        LiveTable referenced = parent ? parent->live : LoadLiveTable(connection, key.to);
-        std::string rows = fmt::format("{} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op IN ('i', 'u'){}",
-                                       target.diff, target.stage, not_null);
-        KeyTable keys(connection, ReferencedKeys(target.live, referenced, key, rows), referenced.owner_name);
-        std::uint64_t orphans =
-            Count(connection, referenced.owner,
-                  fmt::format("SELECT count(*) FROM pg_temp.ark_keys k WHERE NOT EXISTS (SELECT FROM {} p WHERE "
-                              "{}{}){}",
-                              key.to_only, References(key, "p", "k"), gone, coming));
-        keys.Drop();
-        if (orphans == 0) continue;
-        plan.conflicts += orphans;
-        plan.notes.push_back(fmt::format(
-            "{} rows reference rows of {} that are neither live nor restored: name it too, or use with_referenced",
-            orphans, key.to_name));
-    }
+bool HasReference(const Target &target, const ForeignKey &key) {
+    return std::ranges::all_of(key.from_columns, [&](const std::string &column) { return Has(target, column); });
+}
+
+// What the rows to be written reference by `key`.
+KeyTable WrittenReferences(Connection &connection, const Target &target, const ForeignKey &key,
+                           const LiveTable &referenced) {
+    std::string not_null;
+    for (const std::string &column : key.from_columns) not_null += fmt::format(" AND {} IS NOT NULL", Staged(column));
+    std::string rows = fmt::format("{} d JOIN {} s ON s.ark_row = d.ark_row WHERE d.op IN ('i', 'u', 'x'){}",
+                                   target.diff, target.stage, not_null);
+    return {connection, ReferencedKeys(target.live, referenced, key, rows), referenced.owner_name};
+}
+
+// Keys of the key table that no live row has, or none that stays.
+std::string NotLive(const ForeignKey &key, const Target *parent) {
+    std::string gone;
+    if (parent)
+        gone = fmt::format(
+            " AND NOT EXISTS (SELECT FROM {} pd WHERE pd.op = 'd' AND pd.live_row = p.ctid AND pd.live_table = "
+            "p.tableoid)",
+            parent->diff);
+    return fmt::format("SELECT count(*) FROM pg_temp.ark_keys k WHERE NOT EXISTS (SELECT FROM {} p WHERE {}{})",
+                       key.to_only, References(key, "p", "k"), gone);
 }
 
 KeyTable DeletedKeys(Connection &connection, const Target &target, const ForeignKey &key, const std::string &reader) {
@@ -138,11 +104,29 @@ std::string Reached(const ForeignKey &key, const Target *from, std::string_view 
 
 }    // namespace
 
-void FindConflicts(Connection &connection, const Target &target, const std::vector<Target> &all,
-                   const DiffCounts &counts, TablePlan &plan) {
+void FindMissingParents(Connection &connection, const Target &target, const std::vector<Target> &all,
+                        const DiffCounts &counts, TablePlan &plan) {
     if (target.created || target.reached || counts.to_insert + counts.to_update == 0) return;
-    TakenValues(connection, target, plan);
-    MissingParents(connection, target, all, plan);
+    for (const ForeignKey &key : target.live.references) {
+        if (!HasReference(target, key)) continue;
+        const Target *parent = Find(all, key.to);
+        if (parent && parent->created) continue;    // checked when its constraints come back
+        std::string coming;
+        if (parent && !parent->reached)
+            coming = fmt::format(
+                " AND NOT EXISTS (SELECT FROM {} ps JOIN {} pi ON pi.ark_row = ps.ark_row WHERE pi.op "
+                "IN ('i', 'u', 'x') AND {})",
+                parent->stage, parent->diff, References(key, "ps", "k"));
+        LiveTable referenced = parent ? parent->live : LoadLiveTable(connection, key.to);
+        KeyTable keys = WrittenReferences(connection, target, key, referenced);
+        std::uint64_t orphans = Count(connection, referenced.owner, NotLive(key, parent) + coming);
+        keys.Drop();
+        if (orphans == 0) continue;
+        plan.conflicts += orphans;
+        plan.notes.push_back(fmt::format(
+            "{} rows reference rows of {} that are neither live nor restored: name it too, or use with_referenced",
+            orphans, key.to_name));
+    }
 }
 
 std::vector<Reach> FindReach(Connection &connection, const Target &target, const std::vector<Target> &all) {
@@ -163,6 +147,27 @@ std::uint64_t AddReach(Connection &connection, const Target &deleted_from, const
     std::uint64_t added = AddToDiff(connection, to, Reached(key, &to, what));
     keys.Drop();
     return added;
+}
+
+std::uint64_t CountWaiting(Connection &connection, const Target &target, const ForeignKey &key, const Target &parent) {
+    if (target.reached || parent.reached || target.created || parent.created || !HasReference(target, key)) return 0;
+    KeyTable keys = WrittenReferences(connection, target, key, parent.live);
+    std::uint64_t rows = Count(connection, parent.live.owner, NotLive(key, &parent));
+    keys.Drop();
+    return rows;
+}
+
+std::uint64_t CountDeletedTogether(Connection &connection, const Target &from, const ForeignKey &key,
+                                   const Target &parent) {
+    if (key.on_delete != 'a' && key.on_delete != 'r') return 0;
+    KeyTable keys = DeletedKeys(connection, parent, key, from.live.owner_name);
+    std::uint64_t rows = Count(
+        connection, from.live.owner,
+        fmt::format("SELECT count(*) FROM {} c JOIN {} x ON x.op = 'd' AND x.live_row = c.ctid AND x.live_table = "
+                    "c.tableoid WHERE EXISTS (SELECT FROM pg_temp.ark_keys k WHERE {})",
+                    key.from_only, from.diff, References(key, "k", "c")));
+    keys.Drop();
+    return rows;
 }
 
 }    // namespace ark

@@ -92,8 +92,8 @@ std::vector<std::string> UpdatedColumns(const Target &target, const std::vector<
 }
 
 void CreateDiff(Connection &connection, const Target &target) {
-    connection.Execute(
-        fmt::format("CREATE TEMP TABLE {} ({})", target.diff.substr(target.diff.find('.') + 1), kDiffColumns));
+    connection.Execute(fmt::format("CREATE TEMP TABLE {} ({}, turn integer NOT NULL DEFAULT 0)",
+                                   target.diff.substr(target.diff.find('.') + 1), kDiffColumns));
     GrantToOwner(connection, target.live, target.diff);
 }
 
@@ -131,13 +131,17 @@ void ComputeDiff(Connection &connection, const Target &target, RestoreMode mode,
 
 DiffCounts CountDiff(Connection &connection, const Target &target) {
     Result counts = connection.Query(fmt::format(
-        "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = "
-        "'d'), count(*) FILTER (WHERE op = 'f'), {} FROM {}",
+        "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op IN ('u', 'x')), count(*) FILTER (WHERE op "
+        "= 'd'), count(*) FILTER (WHERE op = 'f'), {}, count(*) FILTER (WHERE op = 'x'), coalesce(greatest(max(turn), "
+        "0), 0) FROM "
+        "{}",
         target.reached ? "0" : fmt::format("(SELECT count(*) FROM {})", target.stage), target.diff));
     DiffCounts out{.to_insert = counts.Unsigned(0, 0),
                    .to_update = counts.Unsigned(0, 1),
                    .to_delete = counts.Unsigned(0, 2),
                    .unchanged = 0,
+                   .exchanged = counts.Unsigned(0, 5),
+                   .turns = counts.Unsigned(0, 6) + 1,
                    .by_foreign_key = counts.Unsigned(0, 3)};
     if (!target.reached) out.unchanged = counts.Unsigned(0, 4) - out.to_insert - out.to_update;
     return out;
@@ -151,11 +155,11 @@ std::vector<std::string> SampleKeys(Connection &connection, const Target &target
         staged += (staged.empty() ? "" : ", ") + Staged(column.name) + "::text";
         live += (live.empty() ? "" : ", ") + ("l." + QuoteIdentifier(column.name)) + "::text";
     }
-    auto staged_rows = [&](char sign, char op) {
+    auto staged_rows = [&](char sign, std::string_view ops) {
         return fmt::format(
             "(SELECT '{}' || concat_ws(',', {}) FROM {} d JOIN {} s ON s.ark_row = d.ark_row WHERE "
-            "d.op = '{}' ORDER BY d.ark_row LIMIT 3) UNION ALL ",
-            sign, staged, target.diff, target.stage, op);
+            "d.op IN ({}) ORDER BY d.ark_row LIMIT 3) UNION ALL ",
+            sign, staged, target.diff, target.stage, ops);
     };
     auto live_rows = [&](char sign, char op) {
         return fmt::format(
@@ -163,9 +167,9 @@ std::vector<std::string> SampleKeys(Connection &connection, const Target &target
             "l.ctid = d.live_row WHERE d.op = '{}' ORDER BY d.live_row LIMIT 3)",
             sign, live, target.diff, target.live.Only(), op);
     };
-    std::string query =
-        (target.reached ? live_rows('~', 'f') + " UNION ALL " : staged_rows('+', 'i') + staged_rows('~', 'u')) +
-        live_rows('-', 'd');
+    std::string query = (target.reached ? live_rows('~', 'f') + " UNION ALL "
+                                        : staged_rows('+', "'i'") + staged_rows('~', "'u', 'x'")) +
+                        live_rows('-', 'd');
     Result rows = connection.Query("SELECT * FROM " + RunAs::SelectAsOwner(target.live.owner, query, "key text"));
     std::vector<std::string> keys;
     for (int r = 0; r < rows.rows(); r++) keys.push_back(rows.String(r, 0));

@@ -2,8 +2,9 @@
 // the database, as the table's owner: no other role's session even plans a query on a live table, since planning runs
 // constant parts of its index expressions.
 //
-// op: i(nsert), u(pdate), d(elete), and f for a row that a foreign key will set to null or its default; ark_row of the
-// stage; tableoid and ctid of the live row.
+// op: i(nsert), u(pdate), d(elete), f for a row that a foreign key will set to null or its default, and x for an update
+// done by deleting and inserting the row, since it takes a unique value from another row that is updated; ark_row of the
+// stage; tableoid and ctid of the live row; and the turn of an update, where values must move one after the other.
 #pragma once
 
 #include "logical/restore.h"
@@ -13,6 +14,8 @@ namespace ark {
 
 struct DiffCounts {
     std::uint64_t to_insert = 0, to_update = 0, to_delete = 0, unchanged = 0;
+    std::uint64_t exchanged = 0;         // of to_update, those with op x
+    std::uint64_t turns = 1;             // that updates are done in
     std::uint64_t by_foreign_key = 0;    // set to null or their default
     bool any() const { return to_insert + to_update + to_delete + by_foreign_key > 0; }
 };

@@ -40,11 +40,11 @@ std::set<std::uint32_t> FindLostObjects(Connection &connection, const Target &ta
     for (int c = 0; c < columns.rows(); c++) {
         std::string column = columns.String(c, 0);
         if (std::ranges::find(target.columns, column) == target.columns.end()) continue;
-        Result oids = connection.Query(
-            fmt::format("SELECT DISTINCT {0}::oid FROM {1} s JOIN {2} d ON d.ark_row = s.ark_row WHERE d.op IN ('i', "
-                        "'u') AND {0} IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata m "
-                        "WHERE m.oid = {0}::oid)",
-                        Staged(column), target.stage, target.diff));
+        Result oids = connection.Query(fmt::format(
+            "SELECT DISTINCT {0}::oid FROM {1} s JOIN {2} d ON d.ark_row = s.ark_row WHERE d.op IN ('i', "
+            "'u', 'x') AND {0} IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata m "
+            "WHERE m.oid = {0}::oid)",
+            Staged(column), target.stage, target.diff));
         for (int r = 0; r < oids.rows(); r++) lost.insert(static_cast<std::uint32_t>(oids.Unsigned(r, 0)));
     }
     return lost;

@@ -36,10 +36,35 @@ SELECT i.indexrelid, i.indisprimary, bool_and(a.attnotnull) OVER (PARTITION BY i
  WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
  ORDER BY i.indisprimary DESC, 3 DESC, i.indexrelid, k.place)";
 
+// What a whole-row expression or a unique index whose nulls are equal excludes is left to the server.
+constexpr const char *kRules = R"(
+SELECT i.indexrelid, x.relname, pg_catalog.pg_get_indexdef(i.indexrelid, k.place::integer, true), pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname),
+       pg_catalog.pg_get_expr(i.indpred, i.indrelid), e.oid IS NOT NULL, NOT i.indimmediate, opc.opcdefault
+  FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+  LEFT JOIN pg_catalog.pg_constraint e ON e.conindid = i.indexrelid AND e.conrelid = i.indrelid AND e.contype = 'x'
+  CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indclass::oid[]), pg_catalog.unnest(e.conexclop)) WITH ORDINALITY AS k(opclass, exclop, place)
+  JOIN pg_catalog.pg_opclass opc ON opc.oid = k.opclass
+  LEFT JOIN pg_catalog.pg_amop m ON m.amopfamily = opc.opcfamily AND m.amoplefttype = opc.opcintype AND m.amoprighttype = opc.opcintype AND m.amopstrategy = 3
+   AND i.indisunique
+  JOIN pg_catalog.pg_operator o ON o.oid = coalesce(k.exclop, m.amopopr) JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+ WHERE i.indrelid = $1::oid AND i.indisvalid AND (i.indisunique OR e.oid IS NOT NULL) AND i.indexrelid <> $2::oid AND k.place <= i.indnkeyatts
+   AND NOT i.indnullsnotdistinct AND coalesce(i.indexprs::text, '') !~ ':varattno 0 ' AND coalesce(i.indpred::text, '') !~ ':varattno 0 '
+ ORDER BY x.relname, i.indexrelid, k.place)";
+
+constexpr const char *kRuleColumns = R"(
+SELECT i.indexrelid, a.attname
+  FROM pg_catalog.pg_index i
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum > 0
+   AND (a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+        OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))
+ WHERE i.indrelid = $1::oid ORDER BY 1, a.attnum)";
+
 // A partition has the keys of its partitioned table too; that table itself, when referenced, is not repeated by its partitions.
 constexpr const char *kForeignKeys = R"(
 SELECT c.oid, c.conname, c.conrelid, c.confrelid,
        pg_catalog.format('%I.%I', fn.nspname, f.relname), pg_catalog.format('%I.%I', tn.nspname, t.relname), c.confdeltype,
+       c.confupdtype,
        fa.attname, ta.attname, pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname),
        CASE WHEN f.relkind = 'p' THEN '' ELSE 'ONLY ' END, CASE WHEN t.relkind = 'p' THEN '' ELSE 'ONLY ' END
   FROM pg_catalog.pg_constraint c
@@ -78,26 +103,38 @@ SELECT t.tgname, t.tgenabled, pg_catalog.format('%I.%I', n.nspname, c.relname), 
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE NOT t.tgisinternal ORDER BY tree.relid <> $1::oid, 3, 1)";
 
-void LoadKeys(Connection &connection, LiveTable &table, const std::string &oid) {
+// The index of the key, or 0.
+std::string LoadKey(Connection &connection, LiveTable &table, const std::string &oid) {
     Result rows = connection.Query(kKeys, {oid});
-    std::string index;
-    std::vector<KeyColumn> key;
-    bool without_nulls = false;
-    auto flush = [&] {
-        if (key.empty()) return;
-        if (table.key.empty() && without_nulls)
-            table.key = key;
-        else
-            table.other_keys.push_back(key);
-        key.clear();
-    };
+    std::string index = "0";
     for (int r = 0; r < rows.rows(); r++) {
-        if (rows.Text(r, 0) != index) flush();
-        index = rows.String(r, 0);
-        without_nulls = rows.Bool(r, 2);
-        key.push_back({rows.String(r, 3), rows.String(r, 4)});
+        if (!rows.Bool(r, 2)) continue;
+        if (index == "0") index = rows.String(r, 0);
+        if (index == rows.Text(r, 0)) table.key.push_back({rows.String(r, 3), rows.String(r, 4)});
     }
-    flush();
+    return index;
+}
+
+void LoadRules(Connection &connection, LiveTable &table, const std::string &oid, const std::string &key_index) {
+    Result rows = connection.Query(kRules, {oid, key_index});
+    if (rows.rows() == 0) return;
+    std::multimap<std::string, std::string> columns;
+    Result read = connection.Query(kRuleColumns, {oid});
+    for (int r = 0; r < read.rows(); r++) columns.emplace(read.String(r, 0), read.String(r, 1));
+    for (int r = 0; r < rows.rows(); r++) {
+        if (r == 0 || rows.Text(r, 0) != rows.Text(r - 1, 0)) {
+            UniqueRule &rule = table.rules.emplace_back();
+            rule.name = rows.String(r, 1);
+            auto [from, to] = columns.equal_range(rows.String(r, 0));
+            for (; from != to; ++from) rule.columns.push_back(from->second);
+            rule.predicate = rows.String(r, 4);
+            rule.exclusion = rows.Bool(r, 5);
+            rule.deferrable = rows.Bool(r, 6);
+        }
+        table.rules.back().values.push_back(rows.String(r, 2));
+        table.rules.back().equals.push_back(rows.String(r, 3));
+        table.rules.back().groups = table.rules.back().groups && rows.Bool(r, 7) && !table.rules.back().exclusion;
+    }
 }
 
 void LoadForeignKeys(Connection &connection, LiveTable &table, const std::string &oid) {
@@ -110,12 +147,13 @@ void LoadForeignKeys(Connection &connection, LiveTable &table, const std::string
         key.to = rows.Unsigned(r, 3);
         key.from_name = rows.String(r, 4);
         key.to_name = rows.String(r, 5);
-        key.from_only = rows.String(r, 10) + key.from_name;
-        key.to_only = rows.String(r, 11) + key.to_name;
+        key.from_only = rows.String(r, 11) + key.from_name;
+        key.to_only = rows.String(r, 12) + key.to_name;
         key.on_delete = rows.Text(r, 6).front();
-        key.from_columns.push_back(rows.String(r, 7));
-        key.to_columns.push_back(rows.String(r, 8));
-        key.equals.push_back(rows.String(r, 9));
+        key.on_update = rows.Text(r, 7).front();
+        key.from_columns.push_back(rows.String(r, 8));
+        key.to_columns.push_back(rows.String(r, 9));
+        key.equals.push_back(rows.String(r, 10));
     }
     for (const auto &[id, key] : keys) {
         if (key.from == table.oid) table.references.push_back(key);
@@ -154,7 +192,7 @@ std::optional<LiveTable> LoadLiveTable(Connection &connection, std::string_view 
     for (int r = 0; r < columns.rows(); r++)
         table.columns.push_back({columns.String(r, 0), columns.String(r, 1), columns.Bool(r, 6), columns.Bool(r, 2),
                                  columns.Bool(r, 3), columns.Bool(r, 4), columns.Bool(r, 5)});
-    LoadKeys(connection, table, oid);
+    LoadRules(connection, table, oid, LoadKey(connection, table, oid));
     LoadForeignKeys(connection, table, oid);
     Result triggers = connection.Query(kTriggers, {oid});
     for (int r = 0; r < triggers.rows(); r++)

@@ -24,6 +24,18 @@ struct KeyColumn {
     std::string equals;    // OPERATOR(schema.=) of the key's index
 };
 
+// A unique index or an exclusion constraint: no two rows may have values that are all `equals` (with nulls, they are not).
+struct UniqueRule {
+    std::string name;
+    std::vector<std::string> columns;    // that its values and its predicate read
+    std::vector<std::string> values;     // expressions over the table's columns
+    std::vector<std::string> equals;     // OPERATOR(schema.op)
+    std::string predicate;               // empty: it is about all rows
+    bool exclusion = false;
+    bool deferrable = false;    // checked at the end of a statement, not row by row
+    bool groups = true;         // GROUP BY finds what is equal
+};
+
 struct ForeignKey {
     std::string name;
     std::uint64_t from = 0, to = 0;    // oids: the referencing and the referenced table
@@ -31,7 +43,7 @@ struct ForeignKey {
     std::string from_only, to_only;    // the same, without tables that inherit from them
     std::vector<std::string> from_columns, to_columns;
     std::vector<std::string> equals;
-    char on_delete = 'a';    // pg_constraint.confdeltype
+    char on_delete = 'a', on_update = 'a';    // pg_constraint.confdeltype, confupdtype
 };
 
 struct UserTrigger {
@@ -55,12 +67,12 @@ struct LiveTable {
     char kind = 'r';    // r, or p: rows are routed to partitions
     bool row_security = false;
     std::vector<LiveColumn> columns;
-    std::vector<KeyColumn> key;                        // primary key, else a unique key without nulls
-    std::vector<std::vector<KeyColumn>> other_keys;    // further unique keys (no expressions, not partial)
-    std::vector<ForeignKey> references;                // it points to
-    std::vector<ForeignKey> referenced_by;             // that point to it
-    std::vector<UserTrigger> triggers;                 // its own and those of its partitions
-    std::vector<OwnedSequence> sequences;              // that its columns own, or take their defaults from
+    std::vector<KeyColumn> key;               // primary key, else a unique key without nulls
+    std::vector<UniqueRule> rules;            // further ones
+    std::vector<ForeignKey> references;       // it points to
+    std::vector<ForeignKey> referenced_by;    // that point to it
+    std::vector<UserTrigger> triggers;        // its own and those of its partitions
+    std::vector<OwnedSequence> sequences;     // that its columns own, or take their defaults from
 
     std::string Qualified() const { return QualifiedName(schema, name); }
     std::string Only() const {

@@ -8,12 +8,16 @@
 namespace ark {
 namespace {
 
+struct Statement {
+    std::string with;    // a part that it needs: name AS (…)
+    std::string sql;
+};
+
 struct Change {
     const Target *target;
-    std::string sql;
-    std::uint64_t rows;
-    const char *done;    // "deleted"
-    std::string free;    // of an update that sets unique columns: condition that no other row has the new values
+    std::vector<Statement> statements;    // one after the other
+    std::uint64_t rows;                   // of all of them
+    const char *done;                     // "deleted"
 };
 
 std::string InsertSql(const Target &target) {
@@ -24,33 +28,35 @@ std::string InsertSql(const Target &target) {
         target.live.Qualified(), into, ColumnList(target.columns, "s."), target.stage, target.diff);
 }
 
-std::string UpdateSql(const Target &target, const std::vector<std::string> &columns) {
+std::string UpdateSql(const Target &target, const std::vector<std::string> &columns, std::uint64_t turn) {
     std::string set;
     for (const std::string &column : columns)
         set += fmt::format("{}{} = {}", set.empty() ? "" : ", ", QuoteIdentifier(column), Staged(column));
     return fmt::format(
-        "UPDATE {} AS l SET {} FROM {} s JOIN {} d ON d.ark_row = s.ark_row WHERE d.op = 'u' AND l.ctid = d.live_row "
-        "AND l.tableoid = d.live_table",
-        target.live.Only(), set, target.stage, target.diff);
+        "UPDATE {} AS l SET {} FROM {} s JOIN {} d ON d.ark_row = s.ark_row WHERE d.op = 'u' AND d.turn = {} AND "
+        "l.ctid = "
+        "d.live_row AND l.tableoid = d.live_table",
+        target.live.Only(), set, target.stage, target.diff, turn);
 }
 
-// Updates check unique keys row by row, so a value that one row gives up is not free for another within one statement.
-std::string ValuesAreFree(const Target &target, const std::vector<std::string> &columns) {
-    std::string free;
-    for (const std::vector<KeyColumn> &key : target.live.other_keys) {
-        bool set = false, all = true;
-        std::string match;
-        for (const KeyColumn &column : key) {
-            set = set || std::ranges::find(columns, column.name) != columns.end();
-            all = all && std::ranges::find(target.columns, column.name) != target.columns.end();
-            match += fmt::format(" AND x.{} {} {}", QuoteIdentifier(column.name), column.equals, Staged(column.name));
-        }
-        if (set && all)
-            free +=
-                fmt::format(" AND NOT EXISTS (SELECT FROM {} x WHERE (x.ctid <> l.ctid OR x.tableoid <> l.tableoid){})",
-                            target.live.Only(), match);
+// Rows that exchange unique values: all are gone before the first is there again. What the backup does not have is kept.
+Statement ExchangeSql(const Target &target, const std::vector<std::string> &updated) {
+    std::string gone = fmt::format("ark_gone_{}", target.live.oid);
+    std::vector<std::string> stored;
+    std::string values;
+    for (const LiveColumn &column : target.live.columns) {
+        if (column.generated) continue;
+        stored.push_back(column.name);
+        bool set = std::ranges::find(updated, column.name) != updated.end();
+        values += (values.empty() ? "" : ", ") + (set ? Staged(column.name) : "g." + QuoteIdentifier(column.name));
     }
-    return free;
+    return {
+        .with = fmt::format("{} AS (DELETE FROM {} AS l USING {} d WHERE d.op = 'x' AND l.ctid = d.live_row AND "
+                            "l.tableoid = d.live_table RETURNING d.ark_row, {})",
+                            gone, target.live.Only(), target.diff, ColumnList(stored, "l.")),
+        .sql = fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {} g JOIN {} s ON s.ark_row = "
+                           "g.ark_row WHERE (SELECT count(*) FROM {}) > 0",
+                           target.live.Qualified(), ColumnList(stored), values, gone, target.stage, gone)};
 }
 
 std::string DeleteSql(const Target &target) {
@@ -59,25 +65,28 @@ std::string DeleteSql(const Target &target) {
         target.live.Only(), target.diff);
 }
 
-std::vector<Change> Deletes(const std::vector<MergeStep> &parents_first) {
+std::vector<Change> Deletes(const std::vector<MergeStep> &steps) {
     std::vector<Change> out;
-    for (auto step = parents_first.rbegin(); step != parents_first.rend(); ++step)
-        if (step->counts.to_delete > 0)
-            out.push_back({step->target, DeleteSql(*step->target), step->counts.to_delete, "deleted", ""});
+    for (const MergeStep &step : steps)
+        if (step.counts.to_delete > 0)
+            out.push_back({step.target, {{"", DeleteSql(*step.target)}}, step.counts.to_delete, "deleted"});
     return out;
 }
 
-std::vector<Change> UpdatesAndInserts(const std::vector<MergeStep> &parents_first,
-                                      const std::vector<std::string> &columns) {
+std::vector<Change> UpdatesAndInserts(const std::vector<MergeStep> &steps, const std::vector<std::string> &columns) {
     std::vector<Change> out;
-    for (const MergeStep &step : parents_first) {
+    for (const MergeStep &step : steps) {
         const Target *target = step.target;
         std::vector<std::string> updated = UpdatedColumns(*target, columns);
-        if (step.counts.to_update > 0)    // first, since it may give up values that inserted rows have
-            out.push_back({target, UpdateSql(*target, updated), step.counts.to_update, "updated",
-                           ValuesAreFree(*target, updated)});
+        // First what gives up values, then those that take them.
+        Change update{target, {}, step.counts.to_update - step.counts.exchanged, "updated"};
+        for (std::uint64_t turn = 0; update.rows > 0 && turn < step.counts.turns; turn++)
+            update.statements.push_back({"", UpdateSql(*target, updated, turn)});
+        if (update.rows > 0) out.push_back(std::move(update));
+        if (step.counts.exchanged > 0)
+            out.push_back({target, {ExchangeSql(*target, updated)}, step.counts.exchanged, "updated"});
         if (step.counts.to_insert > 0)
-            out.push_back({target, InsertSql(*target), step.counts.to_insert, "inserted", ""});
+            out.push_back({target, {{"", InsertSql(*target)}}, step.counts.to_insert, "inserted"});
     }
     return out;
 }
@@ -117,12 +126,13 @@ private:
 
 class Merger {
 public:
-    Merger(Connection &connection, RunAs &run_as, bool fire_triggers)
-        : connection_(connection), run_as_(run_as), fire_triggers_(fire_triggers) {}
+    Merger(RunAs &run_as, bool fire_triggers) : run_as_(run_as), fire_triggers_(fire_triggers) {}
 
     void OneByOne(const std::vector<Change> &changes) {
         for (const Change &change : changes) {
-            std::uint64_t rows = change.free.empty() ? Run(change, change.sql) : Update(change);
+            std::uint64_t rows = 0;
+            for (const auto &[with, sql] : change.statements)
+                rows += run_as_.Execute(change.target->live.owner, (with.empty() ? "" : "WITH " + with + " ") + sql);
             // A row that is to go may have gone with the row that it referenced.
             bool cascaded = change.done == std::string_view("deleted") && rows < change.rows &&
                             std::ranges::any_of(change.target->live.references,
@@ -137,10 +147,15 @@ public:
     void AtOnce(const std::vector<Change> &changes) {
         std::string parts, counted;
         std::uint64_t planned = 0;
-        for (std::size_t i = 0; i < changes.size(); i++) {
-            parts += fmt::format("{}ark_{} AS ({} RETURNING 1)", i ? ", " : "", i, changes[i].sql);
-            counted += fmt::format("{}SELECT FROM ark_{}", i ? " UNION ALL " : "", i);
-            planned += changes[i].rows;
+        int number = 0;
+        for (const Change &change : changes) {
+            for (const auto &[with, sql] : change.statements) {
+                parts += fmt::format("{}{}{}ark_{} AS ({} RETURNING 1)", number ? ", " : "", with,
+                                     with.empty() ? "" : ", ", number, sql);
+                counted += fmt::format("{}SELECT FROM ark_{}", number ? " UNION ALL " : "", number);
+                number++;
+            }
+            planned += change.rows;
         }
         std::string limit = fire_triggers_ ? "" : fmt::format(" HAVING count(*) = {}", planned);
         if (run_as_.Execute(changes.front().target->live.owner,
@@ -149,34 +164,6 @@ public:
     }
 
 private:
-    std::uint64_t Run(const Change &change, const std::string &sql) {
-        return run_as_.Execute(change.target->live.owner, sql);
-    }
-
-    // Where values move from row to row, rows whose new values are free go first, until all are done.
-    std::uint64_t Update(const Change &change) {
-        connection_.Execute("SAVEPOINT ark_update");
-        try {
-            return Run(change, change.sql);
-        } catch (const Error &error) {
-            if (error.Sqlstate() != "23505") throw;    // unique_violation
-        }
-        connection_.Execute("ROLLBACK TO SAVEPOINT ark_update");
-        std::uint64_t done = 0;
-        while (done < change.rows) {
-            std::uint64_t rows = Run(change, change.sql + change.free);
-            if (rows == 0)
-                throw Error(Code::kConflict,
-                            fmt::format("{} rows of \"{}\" exchange values of a unique key; nothing was changed",
-                                        change.rows - done, change.target->Name()),
-                            {}, "Set the key of one of them to another value first, or use mode side_by_side.")
-                    .WithSqlstate("23505");
-            done += rows;
-        }
-        return done;
-    }
-
-    Connection &connection_;
     RunAs &run_as_;
     bool fire_triggers_;
 };
@@ -188,39 +175,14 @@ bool OneOwner(const std::vector<Change> &changes) {
 
 }    // namespace
 
-std::vector<MergeStep> ParentsFirst(std::vector<MergeStep> steps, bool &circle) {
-    std::vector<MergeStep> out;
-    std::set<std::uint64_t> waiting;
-    for (const MergeStep &step : steps) waiting.insert(step.target->live.oid);
-    circle = false;
-    while (!steps.empty()) {
-        auto ready = std::ranges::find_if(steps, [&](const MergeStep &step) {
-            return std::ranges::none_of(step.target->live.references, [&](const ForeignKey &key) {
-                return key.to != step.target->live.oid && waiting.contains(key.to);
-            });
-        });
-        if (ready == steps.end()) {
-            circle = true;
-            ready = steps.begin();
-        }
-        waiting.erase(ready->target->live.oid);
-        out.push_back(*ready);
-        steps.erase(ready);
-    }
-    return out;
-}
-
-void Merge(Connection &connection, RunAs &run_as, const std::vector<MergeStep> &steps, const RestoreRequest &request) {
-    bool circle = false;
-    std::vector<MergeStep> ordered = ParentsFirst(steps, circle);
-    std::vector<Change> deletes = Deletes(ordered), others = UpdatesAndInserts(ordered, request.columns);
+void Merge(Connection &connection, RunAs &run_as, const MergeOrder &order, const RestoreRequest &request) {
+    std::vector<Change> deletes = Deletes(order.deletes), others = UpdatesAndInserts(order.writes, request.columns);
     std::vector<Change> all = deletes;
     all.insert(all.end(), others.begin(), others.end());
     if (all.empty()) return;
-    bool one_owner = OneOwner(all);
-    TriggersOff triggers(connection, ordered, request.fire_triggers);
-    Merger merger(connection, run_as, request.fire_triggers);
-    if (circle && one_owner) {
+    TriggersOff triggers(connection, order.writes, request.fire_triggers);
+    Merger merger(run_as, request.fire_triggers);
+    if (order.at_once) {
         merger.AtOnce(all);
     } else {
         connection.Execute("SAVEPOINT ark_merge");
@@ -229,7 +191,7 @@ void Merge(Connection &connection, RunAs &run_as, const std::vector<MergeStep> &
         } catch (const Error &error) {
             if (error.Sqlstate() != "23503") throw;    // foreign_key_violation
             connection.Execute("ROLLBACK TO SAVEPOINT ark_merge");
-            if (one_owner) {
+            if (OneOwner(all)) {
                 merger.AtOnce(all);
             } else {
                 merger.OneByOne(others);

@@ -86,7 +86,7 @@ public:
                                    ColumnList(KeyNames(target), "s."), target.diff, target.stage);
         Rows(Path(target, fmt::format("change/deleted/{}", kOnlyChunk)), LiveRows(target, "d.op = 'd'"));
         Rows(Path(target, fmt::format("change/inserted/{}", kOnlyChunk)), inserted);
-        Rows(Path(target, fmt::format("change/updated/{}", kOnlyChunk)), LiveRows(target, "d.op IN ('u', 'f')"));
+        Rows(Path(target, fmt::format("change/updated/{}", kOnlyChunk)), LiveRows(target, "d.op IN ('u', 'x', 'f')"));
         BackupTable table = Described(target);
         tree_.Add(ColumnsEntry(table));
         tree_.Add(TotalsEntry(table));
