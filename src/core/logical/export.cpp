@@ -220,6 +220,7 @@ private:
                 {"label", request_.label},
                 {"reason", request_.reason},
                 {"taken_by", request_.taken_by},
+                {"environment", request_.environment},
                 {"source", request_.source},
                 {"database", request_.database},
                 {"database_oid", database_oid_},

@@ -27,7 +27,7 @@ struct ExportRequest {
     std::string database;
     std::string source = "local";
     std::vector<Entity> entities;    // empty: the whole database
-    std::string label, reason, taken_by;
+    std::string label, reason, taken_by, environment;
     std::string pg_bindir;    // where pg_dump is; empty: beside the engine, then PATH
     Compression compression;
     int jobs = 2;    // connections that copy

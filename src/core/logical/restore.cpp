@@ -356,6 +356,7 @@ private:
     }
 
     void SettleValues() {
+        FindKnownRules(backup_, targets_);
         for (const Target &target : targets_) {
             ticker_.Check();
             std::vector<std::string> updated = UpdatedColumns(target, WantedColumns(target));

@@ -30,9 +30,9 @@ struct RestoreRequest {
     bool safety = true;
     bool undo = false;    // the backup is a safety copy: give back what it holds
     std::string lock_timeout = "10 s";
-    std::string caller;    // role on whose behalf; empty: the connection's own
-    std::string reason;
-    std::int64_t restore_id = 0;    // names the safety copy "before restore N"
+    std::string caller;                 // role on whose behalf; empty: the connection's own
+    std::string reason, environment;    // recorded with the safety copy
+    std::int64_t restore_id = 0;        // names the safety copy "before restore N"
     // Told before the first live row is written: the server's id of the transaction, and what can undo it. Told again,
     // without a copy, when the transaction is rolled back and its copy ended.
     std::function<void(const std::string &transaction, const std::optional<BackupId> &safety_backup)> on_write;

@@ -34,6 +34,7 @@ struct UniqueRule {
     bool exclusion = false;
     bool deferrable = false;    // checked at the end of a statement, not row by row
     bool groups = true;         // GROUP BY finds what is equal
+    bool in_backup = false;     // it held there too, so rows of the backup keep it among themselves
 };
 
 struct ForeignKey {

@@ -106,6 +106,17 @@ std::string DescribedAs(BackupReader &backup, const RelationName &relation) {
     return found;
 }
 
+std::set<RelationName> FindRules(BackupReader &backup, const std::set<RelationName> &tags) {
+    std::set<RelationName> found;
+    if (backup.manifest().clear.kind != "logical" || tags.empty()) return found;
+    SchemaFile(backup).ForEach([&](const TocEntry &entry) {
+        if ((entry.description == "CONSTRAINT" || entry.description == "INDEX") && entry.schema &&
+            tags.contains({*entry.schema, entry.tag}))
+            found.insert({*entry.schema, entry.tag});
+    });
+    return found;
+}
+
 Recipe FindRecipe(BackupReader &backup, const std::set<RelationName> &relations) {
     SchemaFile toc(backup);
     std::set<std::int32_t> found;

@@ -28,6 +28,9 @@ Recipe FindRecipe(BackupReader &backup, const std::set<RelationName> &relations)
 // How the schema describes it: "TABLE", "MATERIALIZED VIEW", "VIEW"; empty if it has no such relation.
 std::string DescribedAs(BackupReader &backup, const RelationName &relation);
 
+// Which of these (schema, tag) the schema has as constraints (tag: table, blank, name) or indexes; none if the backup has no schema.
+std::set<RelationName> FindRules(BackupReader &backup, const std::set<RelationName> &tags);
+
 // Runs entries with the owner and place that they had. What is there already (a view that was not dropped), or needs
 // what is gone and was not asked for, is left alone. Anything else that fails is thrown with the entry's name.
 // Expressions of the entries and rows under them are only looked at as the owner.

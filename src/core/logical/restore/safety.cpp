@@ -147,6 +147,7 @@ Json Body(Connection &connection, const RestoreRequest &request, const std::vect
             {"label", fmt::format("before restore {}", request.restore_id)},
             {"reason", request.reason},
             {"taken_by", request.caller},
+            {"environment", request.environment},
             {"source", "local"},
             {"database", database.String(0, 0)},
             {"database_oid", database.Unsigned(0, 1)},

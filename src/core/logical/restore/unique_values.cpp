@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
+
+#include "logical/restore/recreate.h"
 
 namespace ark {
 namespace {
@@ -14,11 +18,15 @@ bool Contains(const std::vector<std::string> &names, const std::string &name) {
     return std::ranges::find(names, name) != names.end();
 }
 
+struct Written {
+    bool updates = false;    // change the values of a rule
+    bool mixed = false;      // of columns of the backup and of the live row
+};
+
 // The rows that the restore writes, as far as `rule` reads them, as they will be: ark_op, ark_row, ark_table, ark_tid
 // (of the live row that they replace) and the rule's values as ark_v0, …; empty if the rule has nothing to say.
-// `moves` says whether updates change the values.
 std::string NewRows(const Target &target, const std::vector<std::string> &updated, const UniqueRule &rule,
-                    const std::string &values, bool &moves) {
+                    const std::string &values, Written &written) {
     bool inserts = true, updates = false, with_live = false;
     std::string columns;
     for (const std::string &column : rule.columns) {
@@ -33,7 +41,7 @@ std::string NewRows(const Target &target, const std::vector<std::string> &update
         updates = updates || sets;
         columns += fmt::format(", {} AS {}", value, name);
     }
-    moves = updates;
+    written = {.updates = updates, .mixed = with_live};
     if (rule.columns.empty() || (!inserts && !updates)) return "";
     std::string live =
         fmt::format(" LEFT JOIN {} l ON l.tableoid = d.live_table AND l.ctid = d.live_row", target.live.Only());
@@ -78,16 +86,17 @@ private:
             not_null += fmt::format("{}n.ark_v{} IS NOT NULL", i ? " AND " : "", i);
             list += fmt::format("{}n.ark_v{}", i ? ", " : "", i);
         }
-        bool moves = false;
-        std::string rows = NewRows(target_, updated_, rule, values, moves);
+        Written written;
+        std::string rows = NewRows(target_, updated_, rule, values, written);
         if (rows.empty()) return;
         std::string live =
             fmt::format("SELECT tableoid AS ark_table, ctid AS ark_tid{} FROM {}{}", values, target_.live.Only(),
                         rule.predicate.empty() ? "" : fmt::format(" WHERE ({})", rule.predicate));
+        // Sorted, so that the plan is the fastest for all rows and not for the first: it is read through a cursor.
         std::string taken = fmt::format(
             "SELECT n.ark_row, n.ark_op, l.ark_table, l.ark_tid FROM ({}) n JOIN ({}) l ON {} WHERE n.ark_tid IS NULL "
             "OR "
-            "n.ark_tid <> l.ark_tid OR n.ark_table <> l.ark_table",
+            "n.ark_tid <> l.ark_tid OR n.ark_table <> l.ark_table ORDER BY 1",
             rows, live, match);
         std::uint64_t holders =
             connection_
@@ -101,14 +110,14 @@ private:
             Add(rule, "another live row has their values",
                 fmt::format(
                     "SELECT ark_row FROM pg_temp.ark_moves WHERE rule = {} AND coalesce(holder_op, 'f') IN ('f', {})",
-                    number, moves ? "'f'" : "'u'"));
+                    number, written.updates ? "'f'" : "'u'"));
             moves_ += connection_
                           .Query(fmt::format("SELECT count(*) FROM pg_temp.ark_moves WHERE rule = {} AND op = 'u' AND "
                                              "holder_op = 'u'",
                                              number))
                           .Unsigned(0, 0);
         }
-        if (rule.groups) FindDoubled(rule, rows, not_null, list);
+        if (rule.groups && (written.mixed || !rule.in_backup)) FindDoubled(rule, rows, not_null, list);
     }
 
     void FindDoubled(const UniqueRule &rule, const std::string &rows, const std::string &not_null,
@@ -210,11 +219,31 @@ bool DeletesReachFurther(const LiveTable &live, const std::vector<std::string> &
 
 }    // namespace
 
+void FindKnownRules(BackupReader &backup, std::vector<Target> &targets) {
+    using Tags = std::array<RelationName, 2>;
+    std::set<RelationName> tags;
+    auto each = [&](const auto &visit) {
+        for (Target &target : targets)
+            if (!target.created && !target.reached && !target.sources.empty())
+                for (UniqueRule &rule : target.live.rules) {
+                    const BackupTable &source = target.sources.front();
+                    visit(rule, Tags{RelationName{source.schema, source.name + " " + rule.name},
+                                     RelationName{source.schema, rule.name}});
+                }
+    };
+    each([&](UniqueRule &, const Tags &of_rule) { tags.insert(of_rule.begin(), of_rule.end()); });
+    std::set<RelationName> known = FindRules(backup, tags);
+    each([&](UniqueRule &rule, const Tags &of_rule) {
+        rule.in_backup = known.contains(of_rule[0]) || known.contains(of_rule[1]);
+    });
+}
+
 std::vector<Collision> SettleUniqueValues(Connection &connection, const Target &target,
                                           const std::vector<std::string> &updated, bool fire_triggers) {
     if (target.created || target.reached || target.live.rules.empty()) return {};
-    DiffCounts counts = CountDiff(connection, target);
-    if (counts.to_insert + counts.to_update == 0) return {};
+    bool writes =
+        connection.Query(fmt::format("SELECT EXISTS (SELECT FROM {} WHERE op IN ('i', 'u'))", target.diff)).Bool(0, 0);
+    if (!writes) return {};
     return Settler(connection, target, updated).Run(fire_triggers || DeletesReachFurther(target.live, updated));
 }
 

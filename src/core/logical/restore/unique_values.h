@@ -15,6 +15,9 @@ struct Collision {
     std::vector<std::string> keys;    // of the first of them: sample keys, not for everybody's eyes
 };
 
+// Marks the rules that the backup's schema has too: its rows keep them among themselves.
+void FindKnownRules(BackupReader &backup, std::vector<Target> &targets);
+
 // Settles in the diff how values move between updated rows: rows that take a value from another updated row are deleted and inserted in one
 // statement (op x), so that values may move in circles. Where a delete is no part of an update's meaning (`fire_triggers`, or foreign keys that
 // act on it), they are updated turn by turn instead, and circles are collisions. Returns what cannot be done.
