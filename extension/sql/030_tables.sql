@@ -47,6 +47,7 @@ CREATE TABLE ark_private.backup (
     note text,
     reason text,
     taken_by text,
+    environment text,
     started_at timestamptz,
     finished_at timestamptz,
     snapshot_time timestamptz,

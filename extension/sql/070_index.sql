@@ -3,11 +3,11 @@
 CREATE FUNCTION ark_private.put_backup(b jsonb, id bigint) RETURNS void
 LANGUAGE sql VOLATILE AS $$
     INSERT INTO ark_private.backup AS old (
-        backup_id, sequence, kind, state, source, database, label, note, reason, taken_by, started_at, finished_at, snapshot_time, stored_at, size_bytes,
+        backup_id, sequence, kind, state, source, database, label, note, reason, taken_by, environment, started_at, finished_at, snapshot_time, stored_at, size_bytes,
         stored_bytes, new_bytes, tables, rows, entities, server_version_num, store, location, repository, encrypted, held, held_until, hold_reason, held_by,
         verified_at, verified_level, verified_ok, restorable, why_not, compression, job_id, ended_at)
     VALUES (
-        b->>'backup_id', (b->>'sequence')::bigint, b->>'kind', b->>'state', b->>'source', b->>'database', b->>'label', b->>'note', b->>'reason', b->>'taken_by',
+        b->>'backup_id', (b->>'sequence')::bigint, b->>'kind', b->>'state', b->>'source', b->>'database', b->>'label', b->>'note', b->>'reason', b->>'taken_by', nullif(b->>'environment', ''),
         (b->>'started_at')::timestamptz, (b->>'finished_at')::timestamptz, (b->>'snapshot_time')::timestamptz, (b->>'stored_at')::timestamptz,
         (b->>'size_bytes')::bigint, (b->>'stored_bytes')::bigint, (b->>'new_bytes')::bigint, (b->>'tables')::bigint, (b->>'rows')::bigint,
         nullif(b->'entities', 'null'), (b->>'server_version_num')::integer, b->>'store', b->>'location', b->>'repository', (b->>'encrypted')::boolean, coalesce((b->>'held')::boolean, false),
@@ -19,6 +19,7 @@ LANGUAGE sql VOLATILE AS $$
         source = coalesce(EXCLUDED.source, old.source), database = coalesce(EXCLUDED.database, old.database),
         label = coalesce(EXCLUDED.label, old.label), note = coalesce(EXCLUDED.note, old.note),
         reason = coalesce(EXCLUDED.reason, old.reason), taken_by = coalesce(EXCLUDED.taken_by, old.taken_by),
+        environment = coalesce(EXCLUDED.environment, old.environment),
         started_at = coalesce(EXCLUDED.started_at, old.started_at), finished_at = EXCLUDED.finished_at,
         snapshot_time = coalesce(EXCLUDED.snapshot_time, old.snapshot_time), stored_at = EXCLUDED.stored_at,
         size_bytes = coalesce(EXCLUDED.size_bytes, old.size_bytes), stored_bytes = EXCLUDED.stored_bytes, new_bytes = EXCLUDED.new_bytes,

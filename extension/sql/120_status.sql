@@ -95,7 +95,11 @@ BEGIN
         RETURN QUERY SELECT 'warning', format('store "%s" is on the disk of the database: a copy on the same disk is not a backup', row_found.name),
             'ALTER SYSTEM SET ark.store = ''s3://BUCKET/PATH?region=REGION''; SELECT pg_reload_conf(); SELECT * FROM ark.check_store();';
     END LOOP;
-    FOR row_found IN SELECT c.* FROM ark_private.store_check AS c WHERE NOT c.ok LOOP
+    FOR row_found IN SELECT * FROM ark_private.stores() AS s WHERE s."position" > 1 LOOP
+        RETURN QUERY SELECT 'warning', format('store "%s" is not written yet: this version keeps backups in the first store only', row_found.name),
+            'copy the first store with a tool of its own, and leave one URL in ark.store';
+    END LOOP;
+    FOR row_found IN SELECT c.* FROM ark_private.store_check AS c WHERE NOT c.ok AND c."check" <> 'written' LOOP
         RETURN QUERY SELECT 'warning', format('check of store "%s": %s: %s', row_found.store, row_found."check", row_found.detail), coalesce(row_found.hint, 'SELECT * FROM ark.check_store();');
     END LOOP;
     IF NOT EXISTS (SELECT FROM ark_private.schedule AS s WHERE s.enabled AND s.action = 'backup') THEN

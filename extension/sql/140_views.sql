@@ -1,7 +1,7 @@
 -- What people read. A reader sees the databases it may connect to.
 
 CREATE VIEW ark.backups AS
-SELECT b.backup_id, b.kind, b.state, b.source, b.database, b.label, b.note, b.reason, b.taken_by, b.started_at, b.finished_at, b.snapshot_time,
+SELECT b.backup_id, b.kind, b.state, b.source, b.database, b.label, b.note, b.reason, b.taken_by, b.environment, b.started_at, b.finished_at, b.snapshot_time,
        b.size_bytes, b.stored_bytes, b.new_bytes, b.tables, b.rows, b.entities, b.server_version_num, b.compression, b.store, b.encrypted,
        b.held AND (b.held_until IS NULL OR b.held_until > pg_catalog.clock_timestamp()) AS held, b.held_until, b.hold_reason, b.held_by,
        b.verified_at, b.verified_level, b.verified_ok, b.restorable, b.why_not, b.job_id, b.ended_at, b.end_reason
@@ -66,7 +66,8 @@ SELECT p.name, ark_private.describe_policy_text(p.rules::text) AS keeps, p.rules
 
 CREATE VIEW ark.stores AS
 SELECT s.name, s.url, s."position", s.is_default, s.same_disk, c.checked_at, c.ok AS checks_ok,
-       CASE WHEN s.same_disk THEN 'a copy on the same disk is not a backup' END AS warning
+       CASE WHEN s."position" > 1 THEN 'it is not written yet: this version keeps backups in the first store only'
+            WHEN s.same_disk THEN 'a copy on the same disk is not a backup' END AS warning
   FROM ark_private.stores() AS s
   LEFT JOIN (SELECT store, max(checked_at) AS checked_at, bool_and(coalesce(ok, true)) AS ok FROM ark_private.store_check GROUP BY store) AS c ON c.store = s.name
  ORDER BY s."position";

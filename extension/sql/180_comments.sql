@@ -78,7 +78,7 @@ BEGIN
         ('target_schema', 'the schema that was restored into; null: each table''s own'), ('kind', 'what sort it is'),
         ('backup_kind', 'logical (a database) or entities (chosen tables)'), ('schedule', 'the schedule that started it; null: somebody did'),
         ('due_at', 'when the schedule was due'), ('label', 'a name to find it by'), ('note', 'anything worth knowing'), ('reason', 'why'),
-        ('taken_by', 'who took it'), ('requested_by', 'on whose behalf: ark.actor, or the role'), ('session_user_name', 'the session''s login role'),
+        ('taken_by', 'who took it'), ('environment', 'what the server was when it was taken, by ark.environment'), ('requested_by', 'on whose behalf: ark.actor, or the role'), ('session_user_name', 'the session''s login role'),
         ('application_name', 'as the session called itself'), ('client_addr', 'where the session came from; null: a local socket'),
         ('queued_at', 'when it was asked for'), ('started_at', 'when it began'), ('finished_at', 'when it ended'), ('duration', 'from its beginning to its end'),
         ('snapshot_time', 'the moment whose data it holds'), ('time', 'the moment whose data it holds'), ('window_start', 'first moment of a recovery window'),

@@ -94,15 +94,24 @@ StoragePtr Engine::Store(const std::string &name) {
             throw Error(Code::kInvalidArgument, fmt::format("there is no store \"{}\"", name),
                         fmt::format("The stores are: {}.", names));
     }
-    if (stores.size() > 1 && name.empty())
-        log_.Note(
-            fmt::format("{} stores are listed; this version writes to the first, \"{}\"", stores.size(), chosen->name));
+    unwritten_.clear();
+    for (std::size_t i = 1; i < stores.size(); i++) unwritten_.push_back(stores[i].name);
+    if (std::string unwritten = Unwritten(); !unwritten.empty() && name.empty()) log_.Warn(unwritten);
     store_ = OpenStorage(*chosen, ticker_, log_);
     store_name_ = chosen->name;
     store_settings_ = *chosen;
     repository_ = nullptr;
     keys_ = nullptr;
     return store_;
+}
+
+std::string Engine::Unwritten() const {
+    if (unwritten_.empty()) return "";
+    std::string names;
+    for (const std::string &name : unwritten_) names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
+    return fmt::format("{} {} not written yet: this version keeps backups in the first store only",
+                       unwritten_.size() == 1 ? "store " + names : "stores " + names,
+                       unwritten_.size() == 1 ? "is" : "are");
 }
 
 std::unique_ptr<Connection> Engine::Connect(const std::string &database) {
@@ -291,7 +300,7 @@ Json BackupToJson(const BackupSummary &backup, const Repository &repository, con
     out["sequence"] = clear.sequence;
     out["kind"] = clear.kind;
     out["state"] = backup.ended ? "ended" : clear.state;
-    for (const char *name : {"source", "database", "database_oid", "label", "reason", "taken_by"})
+    for (const char *name : {"source", "database", "database_oid", "label", "reason", "taken_by", "environment"})
         out[name] = member(name);
     // The newest annotation speaks for the backup.
     for (const Event &event : backup.events)

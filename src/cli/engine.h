@@ -49,6 +49,9 @@ public:
     // The store that is read first, or the one called `name`. Throws kInvalidArgument (no store is set, no such name) with a hint.
     StoragePtr Store(const std::string &name = {});
     std::string StoreName() const { return store_name_; }
+    // What must be said of the stores that are listed after the first, known once a store was asked for; empty if there are none.
+    std::string Unwritten() const;
+    const std::vector<std::string> &UnwrittenStores() const { return unwritten_; }
 
     // Connects to the source as settings say. `database` empty: ark.database or the conninfo's own.
     std::unique_ptr<Connection> Connect(const std::string &database = {});
@@ -99,6 +102,7 @@ private:
     StoreSettings store_settings_;
     std::vector<ExpectedRepository> expected_;
     std::unique_ptr<Ticker> patience_;
+    std::vector<std::string> unwritten_;    // names of the stores after the first
     std::optional<ServerIdentity> server_;
     std::string server_error_;
     std::shared_ptr<Repository> repository_;

@@ -39,6 +39,7 @@ ExportRequest MakeExportRequest(Engine &engine, const Arguments &arguments) {
     request.label = arguments.Text("label");
     request.reason = arguments.Text("reason");
     request.taken_by = arguments.Text("taken_by", engine.Actor());
+    request.environment = config.Text("environment");
     request.pg_bindir = config.Text("pg_bindir");
     request.compression = ParseCompression(config.Text("compression"));
     request.jobs = static_cast<int>(config.Int("jobs"));

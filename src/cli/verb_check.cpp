@@ -27,7 +27,11 @@ public:
         }
     }
     void Add(const std::string &name, bool ok, const std::string &detail, const std::string &hint) {
-        rows.push_back({{"store", store_},
+        AddOf(store_, name, ok, detail, hint);
+    }
+    void AddOf(const std::string &store, const std::string &name, bool ok, const std::string &detail,
+               const std::string &hint) {
+        rows.push_back({{"store", store},
                         {"check", name},
                         {"ok", ok},
                         {"detail", detail},
@@ -162,6 +166,11 @@ Json Run(Engine &engine, const Arguments &arguments) {
     InspectStore(engine, checks);
     CheckServer(engine, checks);
     CheckKey(engine, checks);
+    for (const std::string &store : engine.UnwrittenStores())
+        checks.AddOf(store, "written", false,
+                     "it is not written yet: this version keeps backups in the first store only",
+                     "Do not count on a copy here. Copy the first store with a tool of its own, or leave one URL in "
+                     "ark.store.");
     return {{"state", "done"},
             {"ok", checks.failed == 0},
             {"checks", checks.rows},

@@ -55,6 +55,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     request.lock_timeout = arguments.Text("lock_timeout", "10 s");
     request.caller = arguments.Text("caller", engine.caller().role);
     request.reason = arguments.Text("reason");
+    request.environment = engine.config().Text("environment");
     request.restore_id = arguments.Number("restore_id");
     request.expect = arguments.Raw("plan");
     request.on_write = engine.writing;

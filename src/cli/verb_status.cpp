@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ostream>
 
 #include "cli/engine.h"
@@ -39,6 +40,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
                 {"cluster", repository->cluster().Path()},
                 {"store", engine.StoreName()},
                 {"stores", Json::array({engine.Store()->Describe()})},
+                {"not_written", engine.UnwrittenStores()},
                 {"backups", backups.size()},
                 {"newest", newest},
                 {"bytes_stored", new_bytes},
@@ -49,6 +51,12 @@ Json Run(Engine &engine, const Arguments &arguments) {
                 {"key", engine.ConfiguredKey() ? Json(KeyFingerprint(*engine.ConfiguredKey())) : Json()}};
     Json verdict = Judge(newest, now, ParseDuration(arguments.Text("warn", "25 h"), "warn"),
                          ParseDuration(arguments.Text("critical", "48 h"), "critical"));
+    if (std::string unwritten = engine.Unwritten(); !unwritten.empty()) {
+        int code = std::max(verdict["code"].get<int>(), 1);
+        std::string text = verdict["text"].get<std::string>();
+        if (text.starts_with("OK: ")) text.replace(0, 2, "WARNING");
+        verdict = {{"code", code}, {"text", text + "; " + unwritten}};
+    }
     result["verdict"] = verdict;
     result["message"] = verdict["text"];
     if (arguments.Bool("nagios")) result["exit_code"] = verdict["code"];

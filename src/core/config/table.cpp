@@ -15,7 +15,7 @@ constexpr Setting kSettings[] = {
     {.name = "store", .group = "Where backups live", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = shape::Stores, .unset = "a directory pg_ark_store beside the data directory", .context = kReload, .for_superusers = false, .may_hold_secret = true, .used_by = kBoth,
      .summary = "where backups are kept: one URL, or several with commas between them",
-     .help = "The first store is the one that is read first. Parameters stand in the URL: name, region, endpoint, profile, path_style, sse, kms_key, "
+     .help = "The first store is the one that is written and read. Further ones are not written yet, and every status says so. Parameters stand in the URL: name, region, endpoint, profile, path_style, sse, kms_key, "
              "storage_class, ca_file, max_parts, ack=required or ack=async. Credentials are never part of it. A copy on the disk of the database "
              "is not a backup, and every status says so as long as the default is in use.",
      .example = "s3://acme-backups/prod?region=eu-central-1"},
@@ -137,7 +137,7 @@ constexpr Setting kSettings[] = {
     {.name = "environment", .group = "What is recorded", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = shape::ShortLabel, .unset = "none", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
      .summary = "what this server is: production, staging, …",
-     .help = "Recorded with each backup.",
+     .help = "Recorded with each backup, for those who look for one: nothing depends on it.",
      .example = "production"},
     {.name = "actor", .group = "What is recorded", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = shape::ShortLabel, .unset = "the session's user", .context = kSession, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
