@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "logical/connection.h"
 
 namespace ark {
@@ -43,6 +45,15 @@ std::vector<std::pair<std::string, std::string>> SessionContract(const Connectio
 }
 
 void ApplySessionContract(Connection &connection, bool reader) {
+    // Before anything is set, which would stay behind in a connection that a pooler lends to others.
+    Result session = connection.Query("SELECT pg_catalog.current_database(), pg_catalog.pg_backend_pid()");
+    if (session.Int(0, 1) != connection.backend_pid())
+        throw Error(Code::kUnsupported,
+                    fmt::format("database \"{}\" is reached through a connection pooler", session.Text(0, 0)),
+                    fmt::format("Process {} of the server answers; at the beginning of the session it was to be {}.",
+                                session.Int(0, 1), connection.backend_pid()),
+                    "Connect to the server itself (ark.conninfo, PGHOST and PGPORT): settings, locks and snapshot of a "
+                    "backup belong to one session.");
     std::string sql = "SELECT ";
     auto set = [&](const auto &settings) {
         for (const auto &[name, value] : settings) {
