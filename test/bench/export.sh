@@ -6,7 +6,7 @@ for ((round = 1; round <= rounds; round++)); do
     measure 'pg_ark zstd:3 to S3' "pg_ark backup --quiet --database=bench --compression=zstd:3 --store='$(s3_store "plain$round")'"
     measure 'pg_dump | zstd -3 | aws s3 cp' "pg_dump -Fp bench | zstd -q -3 | $s3_copy - $s3/$round.zst"
     measure 'pg_ark zstd:3, encrypted, to S3' "pg_ark backup --quiet --database=bench --compression=zstd:3 --encryption-key=file:$cluster_home/key --store='$(s3_store "secret$round")'"
-    measure 'pg_dump -Fd -j2 -Z1 to disk' "pg_dump -Fd -j2 -Z1 -f $cluster_home/out/dump bench; rm -rf $cluster_home/out/dump"
+    measure 'pg_dump -Fd -j2 -Z1 to disk' "pg_dump -Fd -j2 -Z1 -f $cluster_home/out/speed bench; rm -rf $cluster_home/out/speed"
     measure 'pg_ark zstd:1 to S3' "pg_ark backup --quiet --database=bench --compression=zstd:1 --store='$(s3_store "fast$round")'"
     measure 'pg_ark zstd:3 to a directory' "mkdir $cluster_home/stores/full$round; pg_ark backup --quiet --database=bench --compression=zstd:3 --store=file://$cluster_home/stores/full$round; rm -rf $cluster_home/stores/full$round"
 done
