@@ -95,6 +95,29 @@ TEST(RowFramer, AnInsertedRowMovesOnlyTheCutsBesideIt) {
     EXPECT_LE(fresh, 3u);
 }
 
+// An UPDATE of a range: the rows leave their place and come again, changed, at the end of the heap.
+TEST(RowFramer, ARangeOfRowsThatMovesToTheEndChangesOnlyItsFramesAndTheSeam) {
+    std::vector<std::string> rows = RandomRows(100'000, 1200);
+    std::set<std::string> known = Frame(rows).Digests();
+    auto first = rows.begin() + 40'000, end = first + 1'000;
+    std::vector<std::string> moved(first, end);
+    rows.erase(first, end);
+    std::string seam = rows[39'999] + rows[40'000];
+    std::size_t old_rows = rows.size();
+    for (const std::string &row : moved) rows.push_back("changed " + row);
+
+    Framed after = Frame(rows);
+    std::size_t fresh = 0, row = 0;
+    for (std::size_t i = 0; i < after.frames.size(); i++) {
+        row += after.rows[i];
+        if (known.contains(Sha256Hex(AsBytes(after.frames[i])))) continue;
+        fresh += after.frames[i].size();
+        EXPECT_TRUE(row > old_rows || after.frames[i].find(seam) != std::string::npos) << i;
+    }
+    EXPECT_GT(known.size(), 60u);
+    EXPECT_LE(fresh, std::size_t{1'000} * 900 + 2 * kFrameMaximum);
+}
+
 TEST(RowFramer, EqualRowsNeverCutByContentEndAtTheLimit) {
     std::string row = "0\n";
     while (CutAfterRow(kFrameMinimum, AsBytes(row))) row.insert(0, "0");
