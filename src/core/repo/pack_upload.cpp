@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/encoding.h"
@@ -55,25 +56,30 @@ public:
     }
     std::uint64_t size() const { return size_; }
     std::string Sha256() { return HexEncode(digest_.Finish()); }
-    ByteView Tail() const { return ByteView(part_).last(std::min<std::size_t>(part_.size(), kTrailerSize)); }
+    ByteView Tail() const { return whole_ ? LastOf(part_) : ByteView(tail_); }    // after the end
 
 private:
+    static ByteView LastOf(ByteView part) { return part.last(std::min<std::size_t>(part.size(), kTrailerSize)); }
+
+    // The memory is given back before the wait: a part that alone is more than the queue may hold keeps the next from coming.
     bool NextPart() {
         if (whole_) return false;
+        if (!part_.empty()) tail_.assign(LastOf(part_).begin(), LastOf(part_).end());
+        std::size_t sent = std::exchange(part_, {}).size();
+        at_ = 0;
         std::unique_lock lock(upload_.mutex_);
+        upload_.held_ -= sent;
+        upload_.changed_.notify_all();
         upload_.changed_.wait(lock, [&] { return upload_.abandoned_ || upload_.ended_ || !upload_.parts_.empty(); });
         if (upload_.abandoned_) upload_.ThrowAbandoned();
-        if (upload_.parts_.empty()) return false;    // the last part stays: it holds the trailer
-        upload_.held_ -= part_.size();
+        if (upload_.parts_.empty()) return false;
         part_ = std::move(upload_.parts_.front());
         upload_.parts_.pop_front();
-        at_ = 0;
-        upload_.changed_.notify_all();
         return true;
     }
 
     PackUpload &upload_;
-    Bytes part_;
+    Bytes part_, tail_;    // being sent; the end of the one before
     std::size_t at_ = 0;
     bool whole_ = false;
     std::uint64_t size_ = 0;

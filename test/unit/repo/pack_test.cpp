@@ -187,6 +187,22 @@ TEST(Pack, WriterThatIsDroppedLeavesNothing) {
     EXPECT_EQ(packs, 0u);
 }
 
+// What is being sent is part of what may be held: a frame that alone is more must not wait for itself.
+TEST(Pack, AFrameLargerThanTheQueueIsFollowedByOthers) {
+    Sample sample(false);
+    PackSettings settings = Small("none");
+    std::size_t larger = (settings.parts_queued + 1) * settings.part_size + 1000;
+    ASSERT_LT(larger, settings.target_size);
+    PackWriter writer(sample.repository, sample.Domain(), kBackup, settings, sample.random, [](PackInfo) {});
+    std::vector<FrameRef> refs;
+    for (int i = 0; i < 3; i++) {
+        refs.push_back(writer.Append(SampleText(larger, i)));
+        for (int after = 0; after < 3; after++) writer.Append(SampleText(70'000, after));
+    }
+    writer.Finish();
+    for (int i = 0; i < 3; i++) EXPECT_EQ(sample.Reader()->Read(refs[i]), SampleText(larger, i));
+}
+
 TEST(Pack, FailureOfAnUploadReachesItsWriterAndEndsIt) {
     Sample sample(true);
     auto faulty = std::make_shared<FaultStorage>(sample.storage, [](std::uint64_t, Verb verb, std::string_view name) {
