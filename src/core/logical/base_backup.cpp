@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "logical/entries.h"
 
 namespace ark {
@@ -22,18 +24,18 @@ void BaseBackup::Rewind() {
     if (root_) cursor_.emplace(session_.frames(), *root_);
 }
 
-const Json *BaseBackup::EntryAt(std::string_view path) {
-    cursor_->SkipTo(path);
-    return cursor_->Current() && cursor_->Path() == path ? cursor_->Current() : nullptr;
+void BaseBackup::AddFramesHere(std::vector<FrameRef> &frames) {
+    std::vector<FrameRef> here = FramesOf(*cursor_->Current());
+    compaction_.DropScattered(cursor_->Path(), here);
+    frames.insert(frames.end(), std::make_move_iterator(here.begin()), std::make_move_iterator(here.end()));
 }
 
-std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
-    if (!cursor_) return {};
+template <class Visit>
+std::vector<FrameRef> BaseBackup::Frames(Visit visit) {
+    std::vector<FrameRef> frames;
+    if (!cursor_) return frames;
     try {
-        const Json *entry = EntryAt(path);
-        if (!entry) return {};
-        std::vector<FrameRef> frames = FramesOf(*entry);
-        compaction_.DropScattered(path, frames);
+        visit(frames);
         return frames;
     } catch (const Error &error) {
         if (!IsDamage(error)) throw;
@@ -43,6 +45,20 @@ std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
         root_.reset();
         return {};
     }
+}
+
+std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
+    return Frames([&](std::vector<FrameRef> &frames) {
+        cursor_->SkipTo(path);
+        if (cursor_->Current() && cursor_->Path() == path) AddFramesHere(frames);
+    });
+}
+
+std::vector<FrameRef> BaseBackup::FramesBelow(std::string_view prefix) {
+    return Frames([&](std::vector<FrameRef> &frames) {
+        cursor_->SkipTo(prefix);
+        for (; cursor_->Current() && cursor_->Path().starts_with(prefix); cursor_->Next()) AddFramesHere(frames);
+    });
 }
 
 TreeWriter::Reuse BaseBackup::NodeReuse() {

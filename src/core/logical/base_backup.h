@@ -18,13 +18,17 @@ public:
     BaseBackup(BackupSession &session, const Compaction &compaction, Log &log);
     // Those that may be reused; what is scattered may not.
     std::vector<FrameRef> FramesAt(std::string_view path);
+    // The same of all entries whose paths begin so.
+    std::vector<FrameRef> FramesBelow(std::string_view prefix);
     // For TreeWriter; null without a base.
     TreeWriter::Reuse NodeReuse();
     // From the first entry again, for another attempt.
     void Rewind();
 
 private:
-    const Json *EntryAt(std::string_view path);
+    template <class Visit>
+    std::vector<FrameRef> Frames(Visit visit);
+    void AddFramesHere(std::vector<FrameRef> &frames);
 
     BackupSession &session_;
     const Compaction &compaction_;

@@ -2,6 +2,8 @@
 // the order of steps (locks, snapshot, comparison, fingerprints) is that of REPOSITORY rules 22 to 25.
 #pragma once
 
+#include <thread>
+
 #include "codec/compress.h"
 #include "logical/connection.h"
 #include "repo/backup_session.h"
@@ -30,7 +32,8 @@ struct ExportRequest {
     std::string label, reason, taken_by, environment;
     std::string pg_bindir;    // where pg_dump is; empty: beside the engine, then PATH
     Compression compression;
-    int jobs = 2;    // connections that copy
+    int jobs = 2;                                            // connections that copy
+    unsigned cores = std::thread::hardware_concurrency();    // of this machine: decides which tables are read by ranges
     std::uint64_t memory_limit = 256 << 20;
     Duration yield_after = std::chrono::seconds(2);       // 0: never give way
     Duration max_snapshot_age = std::chrono::hours(0);    // 0: unlimited

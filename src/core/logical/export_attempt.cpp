@@ -190,7 +190,9 @@ void ExportAttempt::Work(TreeWriter &tree, AttemptResult &result) {
         sources_.push_back(std::make_unique<LargeObjectSource>(*coordinator_, reusable_));
     sources_.push_back(std::make_unique<DumpTocSource>(toc_));
     sources_.push_back(std::make_unique<SequenceSource>(*coordinator_, context_.scope));
-    TableSourceSettings settings{context_.server.block_size, context_.encoding, context_.server.in_recovery};
+    TableSourceSettings settings{context_.server.block_size, context_.encoding, total_bytes_,
+                                 BusyReaders(context_.request.jobs, context_.request.cores),
+                                 context_.server.in_recovery};
     sources_.push_back(
         std::make_unique<TableSource>(*coordinator_, context_.scope, settings, reusable_, context_.earlier));
 

@@ -54,6 +54,12 @@ public:
         earlier_.Add(path, frames);
         return Candidates(std::move(frames));
     }
+    // For all entries whose paths begin so; what an earlier attempt kept is under the beginning itself.
+    Candidates Below(const std::string &prefix) {
+        std::vector<FrameRef> frames = base_.FramesBelow(prefix);
+        earlier_.Add(prefix, frames);
+        return Candidates(std::move(frames));
+    }
 
 private:
     BaseBackup &base_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace ark {
 
 std::optional<BlockRange> ChunkOf(std::uint64_t bytes, std::uint32_t block_size, std::uint64_t number) {
@@ -11,6 +13,16 @@ std::optional<BlockRange> ChunkOf(std::uint64_t bytes, std::uint32_t block_size,
     if (number >= chunks) return std::nullopt;
     bool last = number + 1 == chunks;
     return BlockRange{number * per_chunk, last ? blocks : (number + 1) * per_chunk, last, chunks == 1};
+}
+
+BlockRange WholeHeap(std::uint64_t bytes, std::uint32_t block_size) { return {0, bytes / block_size, true, true}; }
+
+bool ReadAsOne(std::uint64_t bytes, std::uint64_t total, std::uint64_t readers) {
+    return bytes <= kChunkBytes || (bytes <= kMostReadAsOne && bytes <= std::max(total, bytes) / readers);
+}
+
+std::uint64_t BusyReaders(int jobs, unsigned cores) {
+    return std::clamp<std::uint64_t>(cores / 2, 1, static_cast<std::uint64_t>(std::max(jobs, 1)));
 }
 
 std::string WhereOfChunk(const BackupTable &table, const std::optional<BlockRange> &range) {

@@ -20,6 +20,17 @@ struct BlockRange {
 // Chunk `number` of a heap of so many bytes; nothing beyond the last. Every table has at least one.
 std::optional<BlockRange> ChunkOf(std::uint64_t bytes, std::uint32_t block_size, std::uint64_t number);
 
+// A heap that one COPY reads, start to end. That costs a quarter less than ranges do, and leaves alone what others have in the
+// server's buffers: PostgreSQL gives a small ring of them to a sequential scan of a large table, but none to a scan by ctid.
+constexpr std::uint64_t kMostReadAsOne = std::uint64_t{32} << 30;    // so many frames are kept in memory: some 20 MB
+BlockRange WholeHeap(std::uint64_t bytes, std::uint32_t block_size);
+// True unless it would end after everything else: when so many readers divide `total` among them evenly, this one table is more
+// than a share.
+bool ReadAsOne(std::uint64_t bytes, std::uint64_t total, std::uint64_t readers);
+// How many must read at once to keep the machine busy: the server process that sends and the thread that compresses need a core
+// each. At least 1, at most `jobs`.
+std::uint64_t BusyReaders(int jobs, unsigned cores);
+
 // The condition that chooses a chunk's rows; "true" for all of an unfiltered table.
 std::string WhereOfChunk(const BackupTable &table, const std::optional<BlockRange> &range);
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <deque>
+
+#include "logical/frame_pipe.h"
 #include "logical/long_rows.h"
 #include "logical/unreadable_row.h"
 
@@ -12,7 +15,9 @@ struct TableInProgress {
     BackupTable table;
     std::uint64_t bytes = 0;    // of the heap
     bool may_have_long_rows = false;
-    RowsDigest digest;    // what follows belongs to the main thread
+    bool as_one = false;                             // by one COPY; else chunk by chunk
+    std::shared_ptr<const Candidates> reusable{};    // null: looked for chunk by chunk, because they are too many
+    RowsDigest digest;                               // what follows belongs to the main thread
 };
 
 namespace {
@@ -21,19 +26,27 @@ constexpr std::uint64_t kSmallTable = 1 << 20;
 constexpr std::uint64_t kGroupBytes = 8 << 20;
 constexpr std::size_t kGroupTables = 100;
 
+struct ChunkRows {
+    std::uint64_t rows = 0, bytes = 0;
+    std::vector<FrameRef> frames;
+};
+
+// A table, or a chunk of one.
 struct Piece {
     std::shared_ptr<TableInProgress> of;
     std::optional<BlockRange> blocks;
-    std::uint64_t chunk = 0;
+    std::uint64_t chunk = 0;    // the first, or the only one
     bool first = true, last = true;
     bool has_rows = true;    // false: a definition only
-    Candidates reusable;
+    std::shared_ptr<const Candidates> reusable;
 
-    std::uint64_t rows = 0, bytes = 0;    // results
+    std::deque<ChunkRows> chunks;    // results
     RowsDigest digest;
-    std::vector<FrameRef> frames;
 
-    std::string Path() const { return ChunkPath(TablePrefix(of->table.schema, of->table.name), chunk); }
+    std::string Path(std::uint64_t number = 0) const {
+        return ChunkPath(TablePrefix(of->table.schema, of->table.name), chunk + number);
+    }
+    std::string ReusePath() const { return of->reusable ? RowsPath(of->table) : Path(); }
     std::string Name() const { return QualifiedName(of->table.schema, of->table.name); }
     std::uint64_t SourceBytes(std::uint32_t block_size) const {
         return blocks ? (blocks->end - blocks->first) * block_size : of->bytes;
@@ -61,9 +74,10 @@ public:
     }
 
     void Run(Connection &connection, const std::string &before, FrameStore &store) override {
-        for (Piece &piece : pieces_) piece.frames.clear();
-        RowFramer framer([&](ByteView frame, std::uint64_t rows) {
-            reading_->frames.push_back(store.Put(frame, rows, reading_->reusable));
+        FramePipe pipe(store);
+        pipe_ = &pipe;
+        RowFramer framer([this](RowBuffer filled, std::size_t length, std::uint64_t rows) {
+            return Store(std::move(filled), length, rows);
         });
         if (way_ == Way::kTogether && !MayHaveLongRows()) return ReadTogether(connection, before, framer);
         if (!before.empty()) connection.Execute(before);
@@ -97,15 +111,17 @@ public:
         for (Piece &piece : pieces_) {
             TableInProgress &of = *piece.of;
             if (piece.first) writer.Add(ColumnsEntry(of.table));
-            if (piece.rows > 0) {
-                writer.Add({{"path", piece.Path()},
-                            {"blocks", piece.blocks ? Json{piece.blocks->first, piece.blocks->end} : Json()},
-                            {"rows", piece.rows},
-                            {"bytes", piece.bytes},
-                            {"frames", FramesJson(piece.frames)}});
+            bool of_blocks = piece.blocks && piece.chunks.size() == 1;
+            for (std::size_t i = 0; i < piece.chunks.size(); i++) {
+                const ChunkRows &chunk = piece.chunks[i];
+                writer.Add({{"path", piece.Path(i)},
+                            {"blocks", of_blocks ? Json{piece.blocks->first, piece.blocks->end} : Json()},
+                            {"rows", chunk.rows},
+                            {"bytes", chunk.bytes},
+                            {"frames", FramesJson(chunk.frames)}});
+                of.table.rows += chunk.rows;
+                of.table.bytes += chunk.bytes;
             }
-            of.table.rows += piece.rows;
-            of.table.bytes += piece.bytes;
             of.digest.Add(piece.digest);
             if (!piece.last) continue;
             of.table.rows_digest = of.digest.Hex();
@@ -141,13 +157,34 @@ private:
         if (stream.NextCopy()) throw Error(Code::kInternal, "the server sent more tables than were asked for");
     }
 
+    // A table that is read as one is cut into chunks where a frame ends.
+    RowBuffer Store(RowBuffer filled, std::size_t length, std::uint64_t rows) {
+        Piece &piece = *reading_;
+        ChunkRows &chunk = piece.chunks.back();
+        chunk.rows += rows;
+        chunk.bytes += length;
+        RowBuffer next = pipe_->Put({std::move(filled), length, rows, piece.reusable.get(), &chunk.frames});
+        if (piece.first && piece.last && chunk.bytes >= kChunkBytes) {
+            EndChunk(piece);
+            piece.chunks.emplace_back();
+        }
+        return next;
+    }
+
+    void EndChunk(const Piece &piece) {
+        pipe_->Flush();
+        earlier_.Keep(piece.ReusePath(), piece.chunks.back().frames);
+    }
+
     template <class Read>
     void ReadPiece(Piece &piece, RowFramer &framer, Read read) {
         reading_ = &piece;
+        piece.chunks.assign(1, {});
         framer.Reset();
         try {
             read();
             framer.Finish();
+            EndChunk(piece);
         } catch (Error &error) {
             bool of_the_server =
                 !error.sqlstate.empty() && !error.sqlstate.starts_with("53");    // the rest is the store's
@@ -158,10 +195,8 @@ private:
             error.InContext(fmt::format("could not read table {}{}", piece.Name(), range));
             throw;
         }
-        piece.rows = framer.rows();
-        piece.bytes = framer.bytes();
+        if (piece.chunks.back().rows == 0) piece.chunks.pop_back();
         piece.digest = framer.digest();
-        earlier_.Keep(piece.Path(), piece.frames);
     }
 
     TableSourceSettings settings_;
@@ -169,6 +204,7 @@ private:
     std::vector<Piece> pieces_;
     std::uint64_t bytes_ = 0;
     Way way_ = Way::kTogether;
+    FramePipe *pipe_ = nullptr;
     Piece *reading_ = nullptr;    // the one that is read, or failed
     std::optional<Error> failure_;
 };
@@ -194,19 +230,27 @@ std::unique_ptr<ExportTask> TableSource::Next() {
             Relation &next = relations_.front();
             bool may_have_long_rows = next.heap && next.toast_bytes >= kToastOfLongRows;
             if (task->size() > 0 && (next.bytes > kSmallTable || may_have_long_rows)) break;    // a table of its own
-            large_ = std::make_shared<TableInProgress>(
-                TableInProgress{std::move(next.table), next.heap ? next.bytes : 0, may_have_long_rows, {}});
+            large_ = std::make_shared<TableInProgress>();
+            large_->table = std::move(next.table);
+            large_->bytes = next.heap ? next.bytes : 0;
+            large_->may_have_long_rows = may_have_long_rows;
+            large_->as_one = ReadAsOne(large_->bytes, settings_.total_bytes, settings_.readers);
+            if (large_->bytes <= kMostReadAsOne)
+                large_->reusable = std::make_shared<Candidates>(reusable_.Below(RowsPath(large_->table)));
             next_chunk_ = 0;
         }
         Piece piece;
         piece.of = large_;
         const BackupTable &table = large_->table;
         piece.has_rows = table.kind == 'r' && !(settings_.in_recovery && table.persistence == 'u');
-        if (relations_.front().heap) piece.blocks = ChunkOf(large_->bytes, settings_.block_size, next_chunk_);
+        if (relations_.front().heap)
+            piece.blocks = large_->as_one ? WholeHeap(large_->bytes, settings_.block_size)
+                                          : ChunkOf(large_->bytes, settings_.block_size, next_chunk_);
         piece.chunk = next_chunk_;
         piece.first = next_chunk_ == 0;
         piece.last = !piece.blocks || piece.blocks->open;
-        if (piece.has_rows) piece.reusable = reusable_.At(piece.Path());
+        piece.reusable =
+            large_->reusable ? large_->reusable : std::make_shared<const Candidates>(reusable_.At(piece.Path()));
         bytes += piece.SourceBytes(settings_.block_size);
         next_chunk_++;
         bool alone = !piece.first || !piece.last || large_->may_have_long_rows;
