@@ -58,6 +58,7 @@ Verb InitVerb();
 Verb BackupVerb();
 Verb ListVerb();
 Verb RestoreEntitiesVerb();
+Verb RestoreDatabaseVerb();
 Verb ExportVerb();
 Verb CatVerb();
 Verb VerifyVerb();

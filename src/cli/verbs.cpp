@@ -3,10 +3,10 @@
 namespace ark::cli {
 
 const std::vector<Verb> &Verbs() {
-    static const std::vector<Verb> verbs{InitVerb(),   BackupVerb(),  ListVerb(),     RestoreEntitiesVerb(),
-                                         ExportVerb(), CatVerb(),     VerifyVerb(),   ExpireVerb(),
-                                         HoldVerb(),   ReleaseVerb(), AnnotateVerb(), DeleteVerb(),
-                                         CheckVerb(),  StatusVerb(),  KeyVerb(),      LeaseVerb()};
+    static const std::vector<Verb> verbs{
+        InitVerb(),   BackupVerb(), ListVerb(), RestoreEntitiesVerb(), RestoreDatabaseVerb(), ExportVerb(), CatVerb(),
+        VerifyVerb(), ExpireVerb(), HoldVerb(), ReleaseVerb(),         AnnotateVerb(),        DeleteVerb(), CheckVerb(),
+        StatusVerb(), KeyVerb(),    LeaseVerb()};
     return verbs;
 }
 

@@ -7,6 +7,10 @@ fresh() { as_postgres dropdb --if-exists back; as_postgres createdb back; as_pos
 for ((round = 1; round <= rounds; round++)); do
     fresh
     measure 'aws s3 cp | gunzip | psql' "$s3_copy s3://$ARK_TEST_S3_BUCKET/pipe/restore.gz - | gunzip | psql -Xq -v ON_ERROR_STOP=1 -d back"
+    as_postgres dropdb --if-exists back
+    as_postgres psql -Xq -d postgres -c CHECKPOINT
+    measure 'pg_ark restore-database from S3' "pg_ark restore-database --quiet --jobs=2 --no-analyze --restore-point=latest --database=bench --target-database=back --encryption-key=file:$cluster_home/key --store='$store'"
+    [ "$round" -gt 1 ] || [ "$(digest_of back)" = "$(digest_of bench)" ] || { echo 'what came back differs'; exit 1; }
     fresh
     measure 'pg_ark export from S3 + pg_restore -j2' "pg_ark export --quiet --restore-point=latest --database=bench --format=directory --output=$cluster_home/out/export --encryption-key=file:$cluster_home/key --store='$store' && pg_restore -j2 -d back $cluster_home/out/export"
     [ "$round" -gt 1 ] || [ "$(digest_of back)" = "$(digest_of bench)" ] || { echo 'what came back differs'; exit 1; }
@@ -14,6 +18,8 @@ for ((round = 1; round <= rounds; round++)); do
     measure 'pg_restore -j2 from disk' "pg_restore -j2 -d back $cluster_home/out/dump"
 done
 report 'Restore of a whole database'
+ratio 'pg_ark restore-database from S3' 'aws s3 cp | gunzip | psql' 'none'
+ratio 'pg_ark restore-database from S3' 'pg_restore -j2 from disk' '1.0'
 ratio 'pg_ark export from S3 + pg_restore -j2' 'aws s3 cp | gunzip | psql' 'none'
-ratio 'pg_ark export from S3 + pg_restore -j2' 'pg_restore -j2 from disk' '1.0'
+ratio 'pg_ark export from S3 + pg_restore -j2' 'pg_restore -j2 from disk' 'none'
 as_postgres dropdb back

@@ -1,45 +1,21 @@
 // A whole database as one SQL script: pg_restore prints the schema from pg_dump's own table of contents, the rows stand
 // between as COPY.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/encoding.h"
 #include "logical/child_process.h"
 #include "logical/entries.h"
 #include "logical/readable.h"
-#include "logical/readable/schema_file.h"
-#include "logical/rights.h"
+#include "logical/readable/schema_archive.h"
 #include "pgdata/dump_archive_data.h"
 
 namespace ark {
 namespace {
 
 constexpr std::size_t kTablesTogether = 1000;    // whose rows are read in one go
-
-// A file by name, which pg_restore needs, gone with its owner.
-class NamedFile {
-public:
-    NamedFile() : path_((std::filesystem::temp_directory_path() / "pg_ark_schema_XXXXXX").string()) {
-        fd_ = Fd(mkostemp(path_.data(), O_CLOEXEC));
-        if (!fd_) ThrowErrno(errno, fmt::format("could not make a temporary file \"{}\"", path_));
-    }
-    ~NamedFile() { unlink(path_.c_str()); }
-    void Write(ByteView bytes) { WriteAll(fd_.get(), bytes, path_); }
-    const std::string &path() const { return path_; }
-
-private:
-    std::string path_;
-    Fd fd_;
-};
-
-std::string PgRestoreBeside(const std::string &pg_dump) {
-    return pg_dump.substr(0, pg_dump.rfind('/') + 1) + "pg_restore";
-}
 
 void Section(const std::string &pg_restore, const std::string &file, const char *section, Ticker &ticker,
              const std::function<void(std::string_view)> &write) {
@@ -67,13 +43,8 @@ void LargeObject(ContentStream &objects, std::uint32_t oid, const std::function<
 void ExportSql(BackupReader &backup, const std::string &pg_bindir, Ticker &ticker, Log &log,
                const std::function<void(std::string_view)> &write) {
     SchemaFile schema(backup);
-    std::string pg_restore =
-        PgRestoreBeside(FindPgDump(pg_bindir, backup.manifest().body.value("server_version_num", 0)));
-    NamedFile file;
-    // Without the entries whose data stand between: pg_restore would print their COPY statements again.
-    RewriteDumpArchive([&] { return schema.Open(); }, DumpArchiveFormat::kCustom, DumpCompression::kNone,
-                       [](const TocEntry &entry) { return !entry.had_dumper; },
-                       [&](ByteView bytes) { file.Write(bytes); });
+    std::string pg_restore = FindPgRestore(pg_bindir, backup);
+    SchemaArchive file(schema);
     Progress progress;
     progress.phase = "export";
     progress.total_bytes = backup.manifest().body.value("plain_bytes", std::uint64_t{0});

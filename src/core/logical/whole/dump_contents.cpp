@@ -1,0 +1,91 @@
+#include "logical/whole/dump_contents.h"
+
+#include <algorithm>
+
+#include "pgdata/dump_archive_data.h"
+
+namespace ark {
+namespace {
+
+constexpr std::string_view kTemplate = " WITH TEMPLATE = template0";
+constexpr std::string_view kThroughRoot = "-- load via partition root";    // pg_dump's mark of such an entry
+
+constexpr std::string_view kTablespace = " TABLESPACE = ";
+
+// "bob" or "\"Bob\"", at the end of a statement whose tail was taken away.
+std::string Unquoted(std::string_view name) {
+    if (name.size() < 2 || name.front() != '"') return std::string(name);
+    std::string plain;
+    for (std::size_t i = 1; i + 1 < name.size(); i++) {
+        plain += name[i];
+        if (name[i] == '"') i++;
+    }
+    return plain;
+}
+
+std::string OptionsOf(const TocEntry &database) {
+    std::string text = database.definition.value_or("");
+    std::size_t at = text.rfind(kTemplate);
+    if (at == std::string::npos) return {};
+    text.erase(0, at + kTemplate.size());
+    while (!text.empty() && (text.back() == '\n' || text.back() == ';')) text.pop_back();
+    return text;
+}
+
+}    // namespace
+
+std::vector<std::string> GranteesOf(std::string_view statements) {
+    constexpr std::string_view kWithOption = " WITH GRANT OPTION";
+    std::vector<std::string> grantees;
+    while (!statements.empty()) {
+        std::size_t end = std::min(statements.find('\n'), statements.size());
+        std::string_view line = statements.substr(0, end);
+        statements.remove_prefix(std::min(end + 1, statements.size()));
+        std::size_t to = line.rfind(" TO ");
+        if (to == std::string_view::npos || line.find("GRANT ") == std::string_view::npos) continue;
+        std::string_view name = line.substr(to + 4);
+        if (name.ends_with(';')) name.remove_suffix(1);
+        if (name.ends_with(kWithOption)) name.remove_suffix(kWithOption.size());
+        if (name != "PUBLIC") grantees.push_back(Unquoted(name));
+    }
+    return grantees;
+}
+
+DumpContents ReadDumpContents(SchemaFile &schema) {
+    DumpContents contents;
+    std::set<std::pair<std::string, std::string>> created;
+    std::size_t place = 0;
+    schema.ForEach([&](const TocEntry &entry) {
+        for (std::uint32_t oid : LargeObjectsCreated(entry)) contents.large_objects.push_back(oid);
+        if (entry.description == "DATABASE") {
+            contents.create_options = OptionsOf(entry);
+            std::size_t at = contents.create_options.rfind(kTablespace);
+            if (at == std::string::npos) return;
+            contents.create_tablespace =
+                Unquoted(std::string_view(contents.create_options).substr(at + kTablespace.size()));
+            contents.create_options.resize(at);
+            return;
+        }
+        if (entry.description.starts_with("DATABASE")) return;    // its properties are not restored
+        if (entry.owner && !entry.owner->empty()) contents.owners.insert(*entry.owner);
+        if (entry.tablespace && !entry.tablespace->empty()) contents.tablespaces.insert(*entry.tablespace);
+        if (entry.description == "EXTENSION") contents.extensions.insert(entry.tag);
+        bool grants = entry.description == "ACL" || entry.description == "DEFAULT ACL";
+        if (grants && !entry.tag.starts_with("DATABASE "))
+            for (std::string &role : GranteesOf(entry.definition.value_or("")))
+                contents.grantees.insert(std::move(role));
+        if (entry.description == "TABLE" && entry.schema) created.emplace(*entry.schema, entry.tag);
+        if (!HoldsRows(entry)) return;
+        CopyTarget copy = ParseCopyStatement(entry.copy_statement.value_or(""));
+        contents.rows.emplace(std::pair(*entry.schema, entry.tag),
+                              TableRows{.table = std::move(copy.table),
+                                        .columns = std::move(copy.columns),
+                                        .created = created.contains({*entry.schema, entry.tag}),
+                                        .through_root = entry.definition.value_or("").starts_with(kThroughRoot),
+                                        .place = place++});
+    });
+    std::ranges::sort(contents.large_objects);
+    return contents;
+}
+
+}    // namespace ark

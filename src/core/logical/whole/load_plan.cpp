@@ -1,0 +1,135 @@
+#include "logical/whole/load_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "logical/entries.h"
+
+namespace ark {
+namespace {
+
+constexpr std::uint64_t kSmallTable = 1 << 20;
+constexpr std::uint64_t kBatchBytes = 8 << 20;
+constexpr std::size_t kBatchTables = 200;
+constexpr std::uint64_t kWholeTable = 64 << 20;    // is never shared
+
+// The tables of the tree one by one, with the chunks of their rows.
+class TableWalk {
+public:
+    explicit TableWalk(BackupReader &backup) : cursor_(backup.Entries()) { cursor_.SkipTo("table/"); }
+
+    bool Next(Ticker &ticker) {
+        chunks.clear();
+        bool found = false;
+        for (; cursor_.Current() && cursor_.Path().starts_with("table/"); cursor_.Next()) {
+            ticker.Check();
+            std::string_view leaf = LeafOf(cursor_.Path());
+            if (leaf == "columns") {
+                table = TableFromEntry(*cursor_.Current());
+                data_path_ = RowsPath(table);
+                found = true;
+            } else if (leaf == "totals" && found) {
+                AddTotals(table, *cursor_.Current());
+                cursor_.Next();
+                return true;
+            } else if (found && cursor_.Path().starts_with(data_path_)) {
+                chunks.push_back({cursor_.Path(), JsonNumber(*cursor_.Current(), "bytes", "rows of a backup")});
+            }
+        }
+        return false;
+    }
+
+    BackupTable table;
+    std::deque<LoadChunk> chunks;
+
+private:
+    TreeCursor cursor_;
+    std::string data_path_;
+};
+
+// A single transaction that empties a table and fills it writes rows that need no vacuum to be frozen, so that is done with
+// every table that leaves the others enough to do.
+LoadPlan::Large LargeTable(LoadTable &table, std::deque<LoadChunk> chunks) {
+    table.chunks_left = chunks.size();
+    return {&table, std::move(chunks), table.bytes, 0};
+}
+
+void LoadWhole(LoadPlan &plan, int jobs) {
+    std::uint64_t share = std::max(kWholeTable, plan.bytes / (2 * static_cast<std::uint64_t>(std::max(jobs, 1))));
+    for (LoadPlan::Large &large : plan.large) {
+        if (jobs > 1 && large.table->bytes > share) continue;
+        large.chunks = {{TablePrefix(large.table->schema, large.table->name) + "data/", large.table->bytes}};
+        large.table->chunks_left = 1;
+    }
+}
+
+}    // namespace
+
+LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, int jobs, Ticker &ticker) {
+    LoadPlan plan;
+    std::vector<LoadTable *> batch;
+    std::uint64_t batch_bytes = 0;
+    auto close = [&] {
+        if (!batch.empty()) plan.batches.push_back(std::exchange(batch, {}));
+        batch_bytes = 0;
+    };
+    for (TableWalk walk(backup); walk.Next(ticker);) {
+        auto found = contents.rows.find({walk.table.schema, walk.table.name});
+        if (found == contents.rows.end()) continue;    // it holds no rows of its own
+        auto entry = contents.rows.extract(found);
+        if (walk.table.rows == 0) continue;
+        LoadTable &table = plan.tables.emplace_back();
+        table.schema = std::move(walk.table.schema);
+        table.name = std::move(walk.table.name);
+        table.target = std::move(entry.mapped());
+        table.rows = walk.table.rows;
+        table.bytes = walk.table.bytes;
+        plan.bytes += table.bytes;
+        plan.rows += table.rows;
+        if (!table.target.created) {
+            plan.of_extensions.push_back(&table);
+        } else if (table.bytes >= kSmallTable) {
+            plan.large.push_back(LargeTable(table, std::exchange(walk.chunks, {})));
+        } else {    // neighbours in the tree are neighbours in the store
+            batch.push_back(&table);
+            batch_bytes += table.bytes;
+            if (batch.size() == kBatchTables || batch_bytes >= kBatchBytes) close();
+        }
+    }
+    close();
+    if (!contents.rows.empty())
+        throw Error(Code::kCorrupt,
+                    fmt::format("the backup's schema names table \"{}.{}\", and its data do not",
+                                contents.rows.begin()->first.first, contents.rows.begin()->first.second));
+    LoadWhole(plan, jobs);
+    std::ranges::sort(plan.of_extensions, {}, [](const LoadTable *table) { return table->target.place; });
+    return plan;
+}
+
+std::optional<LoadUnit> LoadQueue::Take() {
+    std::scoped_lock lock(mutex_);
+    auto rank = [](const LoadPlan::Large &large) { return std::pair(large.users == 0, large.bytes_left); };
+    LoadPlan::Large *best = nullptr;
+    for (LoadPlan::Large &large : plan_.large)
+        if (!large.chunks.empty() && (!best || rank(large) > rank(*best))) best = &large;
+    if (best) {
+        LoadUnit unit{.tables = {best->table}, .chunk = std::move(best->chunks.front()), .frozen = false};
+        best->chunks.pop_front();
+        best->bytes_left -= std::min(best->bytes_left, unit.chunk.bytes);
+        best->users++;
+        unit.frozen = unit.chunk.path.ends_with('/') && !best->table->target.through_root;
+        return unit;
+    }
+    if (next_batch_ == plan_.batches.size()) return std::nullopt;
+    return LoadUnit{.tables = std::move(plan_.batches[next_batch_++]), .chunk = {}, .frozen = false};
+}
+
+void LoadQueue::Done(const LoadUnit &unit) {
+    std::scoped_lock lock(mutex_);
+    for (LoadPlan::Large &large : plan_.large)
+        if (large.table == unit.tables.front()) large.users--;
+}
+
+}    // namespace ark

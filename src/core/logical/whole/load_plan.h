@@ -1,0 +1,71 @@
+// Which rows are loaded together: the tables of a backup, in units that connections take one after another.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "logical/backup_reader.h"
+#include "logical/whole/dump_contents.h"
+
+namespace ark {
+
+struct LoadChunk {
+    std::string path;    // ends with "/": all rows of the table
+    std::uint64_t bytes = 0;
+};
+
+struct LoadTable {
+    std::string schema, name;
+    TableRows target;
+    std::uint64_t rows = 0, bytes = 0;
+    std::atomic<std::uint64_t> loaded{0};    // rows that the server took
+    std::atomic<std::size_t> chunks_left{1};
+};
+
+// What one connection loads in one go: a chunk of a large table, a table, or some small ones.
+struct LoadUnit {
+    std::vector<LoadTable *> tables;
+    LoadChunk chunk;        // of a single table
+    bool frozen = false;    // the whole table, in a transaction of its own that empties it first
+};
+
+struct LoadPlan {
+    std::deque<LoadTable> tables;
+    // Tables of extensions, which may refer to one another and hold rows already: in this order, by one connection.
+    std::vector<LoadTable *> of_extensions;
+    struct Large {
+        LoadTable *table = nullptr;
+        std::deque<LoadChunk> chunks;
+        std::uint64_t bytes_left = 0;
+        int users = 0;
+    };
+    std::vector<Large> large;
+    std::vector<std::vector<LoadTable *>> batches;    // of small ones
+    std::uint64_t bytes = 0, rows = 0;
+};
+
+// Reads the tree once. Memory: names and numbers of tables, and names of chunks. Throws kCorrupt when the definitions and
+// the rows are not of the same tables. Takes `contents.rows`. A table that is a small share of the work of `jobs`
+// connections is loaded whole by one of them.
+LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, int jobs, Ticker &ticker);
+
+// Gives out a plan's units, safe for concurrent calls: connections keep to tables of their own while there are any, then
+// help with the one that has most left; small tables come last.
+class LoadQueue {
+public:
+    explicit LoadQueue(LoadPlan &plan) : plan_(plan) {}
+    std::optional<LoadUnit> Take();
+    void Done(const LoadUnit &unit);
+
+private:
+    LoadPlan &plan_;
+    std::mutex mutex_;
+    std::size_t next_batch_ = 0;
+};
+
+}    // namespace ark

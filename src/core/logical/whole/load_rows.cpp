@@ -1,0 +1,160 @@
+#include "logical/whole/load_rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/encoding.h"
+#include "logical/entries.h"
+#include "logical/whole/workers.h"
+
+namespace ark {
+namespace {
+
+// A stream of contents holds a window of frames and the reads ahead of it.
+constexpr std::uint64_t kMemoryOfStream = 48 << 20;
+constexpr std::size_t kObjectsTogether = 1000;
+constexpr std::size_t kStatementBytes = 1 << 20;
+
+class Loader {
+public:
+    Loader(const DatabaseRestoreRequest &request, BackupReader &backup, LoadPlan &plan,
+           const std::vector<std::uint32_t> &large_objects, Ticker &ticker, Log &log)
+        : request_(request),
+          backup_(backup),
+          plan_(plan),
+          queue_(plan),
+          large_objects_(large_objects),
+          ticker_(ticker),
+          log_(log),
+          encoding_(backup.manifest().body.value("encoding", "UTF8")) {
+        progress_.phase = "rows";
+        progress_.total_bytes = plan.bytes;
+        progress_.total_items = plan.tables.size();
+    }
+
+    void Run() {
+        if (!plan_.of_extensions.empty())
+            RunWorkers(request_, 1, ticker_, log_, [&](Connection &connection, Ticker &) {
+                SpeakEncoding(connection);
+                LoadTogether(connection, plan_.of_extensions);
+            });
+        int most = static_cast<int>(std::max<std::uint64_t>(1, request_.memory_limit / kMemoryOfStream));
+        RunWorkers(request_, std::clamp(request_.jobs, 1, most), ticker_, log_, [&](Connection &connection, Ticker &) {
+            SpeakEncoding(connection);
+            while (std::optional<LoadUnit> unit = queue_.Take()) {
+                if (unit->chunk.path.empty())
+                    LoadTogether(connection, unit->tables);
+                else
+                    LoadChunkOf(connection, *unit);
+                queue_.Done(*unit);
+            }
+            for (std::size_t from = NextObjects(); from < large_objects_.size(); from = NextObjects())
+                LoadObjects(connection, from);
+        });
+    }
+
+private:
+    // Text and names of the archive's statements are in the backup's encoding; the target's may be another.
+    void SpeakEncoding(Connection &connection) {
+        connection.Execute("SET client_encoding = " + QuoteLiteral(encoding_));
+    }
+
+    void LoadTogether(Connection &connection, const std::vector<LoadTable *> &tables) {
+        std::vector<std::string> paths;
+        for (const LoadTable *table : tables) paths.push_back(TablePrefix(table->schema, table->name) + "data/");
+        ContentStream contents = backup_.Contents(std::move(paths));
+        for (LoadTable *table : tables) Copy(connection, *table, contents, false);
+    }
+
+    void LoadChunkOf(Connection &connection, const LoadUnit &unit) {
+        LoadTable &table = *unit.tables.front();
+        ContentStream contents = backup_.Contents({unit.chunk.path});
+        if (unit.frozen) connection.Execute("BEGIN; TRUNCATE ONLY " + table.target.table);
+        Copy(connection, table, contents, unit.frozen);
+        if (unit.frozen) connection.Execute("COMMIT");
+    }
+
+    void Copy(Connection &connection, LoadTable &table, ContentStream &contents, bool frozen) {
+        std::string shown = table.schema + "." + table.name;
+        try {
+            Connection::CopyIn copy = connection.BeginCopyIn(fmt::format(
+                "COPY {} {} FROM STDIN{}", table.target.table, table.target.columns, frozen ? " WITH (FREEZE)" : ""));
+            contents.Next([&](ByteView rows) {
+                copy.Write(rows);
+                Advance(rows.size(), shown);
+            });
+            table.loaded += copy.Finish();
+        } catch (Error &error) {
+            if (error.code != Code::kCancelled) error.InContext(fmt::format("could not load table \"{}\"", shown));
+            throw;
+        }
+        if (--table.chunks_left > 0) return;
+        if (table.loaded != table.rows)
+            throw Error(Code::kCorrupt,
+                        fmt::format("table \"{}\" came back with {} rows, the backup has {}", shown,
+                                    table.loaded.load(), table.rows),
+                        {}, "pg_ark verify tells whether the backup is sound.");
+        std::scoped_lock lock(mutex_);
+        progress_.done_items++;
+    }
+
+    void Advance(std::uint64_t bytes, const std::string &current) {
+        std::scoped_lock lock(mutex_);
+        progress_.done_bytes += bytes;
+        progress_.current = current;
+        log_.Report(progress_);
+    }
+
+    std::size_t NextObjects() {
+        std::scoped_lock lock(mutex_);
+        std::size_t from = next_object_;
+        next_object_ += std::min(kObjectsTogether, large_objects_.size() - next_object_);
+        return from;
+    }
+
+    // They were made with the definitions, empty. One statement of many parts is one transaction.
+    void LoadObjects(Connection &connection, std::size_t from) {
+        std::size_t end = std::min(from + kObjectsTogether, large_objects_.size());
+        std::vector<std::string> paths;
+        for (std::size_t i = from; i < end; i++) paths.push_back(LargeObjectPath(large_objects_[i]));
+        ContentStream contents = backup_.Contents(std::move(paths));
+        std::string sql;
+        auto flush = [&] {
+            if (!sql.empty()) connection.Execute(std::exchange(sql, {}));
+        };
+        for (std::size_t i = from; i < end; i++) {
+            std::uint64_t offset = 0;
+            contents.Next([&](ByteView bytes) {
+                sql += fmt::format("SELECT pg_catalog.lo_put({}, {}, '\\x{}');\n", large_objects_[i], offset,
+                                   HexEncode(bytes));
+                offset += bytes.size();
+                if (sql.size() >= kStatementBytes) flush();
+                Advance(bytes.size(), "large objects");
+            });
+        }
+        flush();
+    }
+
+    const DatabaseRestoreRequest &request_;
+    BackupReader &backup_;
+    LoadPlan &plan_;
+    LoadQueue queue_;
+    const std::vector<std::uint32_t> &large_objects_;
+    Ticker &ticker_;
+    Log &log_;
+    std::string encoding_;
+    std::mutex mutex_;
+    Progress progress_;
+    std::size_t next_object_ = 0;
+};
+
+}    // namespace
+
+void LoadRows(const DatabaseRestoreRequest &request, BackupReader &backup, LoadPlan &plan,
+              const std::vector<std::uint32_t> &large_objects, Ticker &ticker, Log &log) {
+    Loader(request, backup, plan, large_objects, ticker, log).Run();
+}
+
+}    // namespace ark
