@@ -78,7 +78,7 @@ backup('app', '--label', 'first');
 # A dry run says what will be, and changes nothing.
 my $before = databases();
 my $said = restored('a dry run', '--database', 'app', '--target-database', 'back', '--dry-run');
-like($said, qr/^would restore \d+ tables, \d+ rows, .* 3 large objects of backup \S+ into new database "back"$/m, 'says what would be made');
+like($said, qr/^would restore \d+ tables, \d+ rows, .* 4 large objects of backup \S+ into new database "back"$/m, 'says what would be made');
 like($said, qr/^encoding and locale: ENCODING = 'UTF8'/m, 'and how');
 is(databases(), $before, 'and makes nothing');
 

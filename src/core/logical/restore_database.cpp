@@ -71,9 +71,10 @@ private:
         try {
             Step("analyze", [&] { AnalyzeDatabase(request_, ticker_, log_); });
         } catch (const Error &error) {
-            result_.warnings.push_back(fmt::format("database \"{}\" is restored, but its statistics could not be "
-                                                   "gathered ({}): run ANALYZE in it",
-                                                   request_.target, error.message));
+            result_.warnings.push_back(
+                fmt::format("database \"{}\" is restored, but its statistics could not be "
+                            "gathered ({}): run ANALYZE in it",
+                            request_.target, error.message));
         }
     }
 

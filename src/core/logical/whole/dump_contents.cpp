@@ -23,6 +23,18 @@ std::string Unquoted(std::string_view name) {
     return plain;
 }
 
+// Where the name begins with which the text ends; in quotes, where each quote within is doubled, anything may stand.
+std::size_t LastName(std::string_view text) {
+    if (!text.ends_with('"')) return text.rfind(' ') + 1;
+    std::size_t at = text.size() - 1;
+    while (at > 0 && text[--at] != '"') {}
+    while (at > 0 && text[at - 1] == '"') {
+        at--;
+        while (at > 0 && text[--at] != '"') {}
+    }
+    return at;
+}
+
 std::string OptionsOf(const TocEntry &database) {
     std::string text = database.definition.value_or("");
     std::size_t at = text.rfind(kTemplate);
@@ -41,12 +53,12 @@ std::vector<std::string> GranteesOf(std::string_view statements) {
         std::size_t end = std::min(statements.find('\n'), statements.size());
         std::string_view line = statements.substr(0, end);
         statements.remove_prefix(std::min(end + 1, statements.size()));
-        std::size_t to = line.rfind(" TO ");
-        if (to == std::string_view::npos || line.find("GRANT ") == std::string_view::npos) continue;
-        std::string_view name = line.substr(to + 4);
-        if (name.ends_with(';')) name.remove_suffix(1);
-        if (name.ends_with(kWithOption)) name.remove_suffix(kWithOption.size());
-        if (name != "PUBLIC") grantees.push_back(Unquoted(name));
+        if (line.find("GRANT ") == std::string_view::npos) continue;
+        if (line.ends_with(';')) line.remove_suffix(1);
+        if (line.ends_with(kWithOption)) line.remove_suffix(kWithOption.size());
+        std::string_view name = line.substr(LastName(line));
+        line.remove_suffix(name.size());
+        if (line.ends_with(" TO ") && name != "PUBLIC") grantees.push_back(Unquoted(name));
     }
     return grantees;
 }

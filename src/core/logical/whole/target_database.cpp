@@ -127,9 +127,10 @@ void TargetDatabase::GiveUp(Error &error) noexcept {
     bool made = std::exchange(made_, false), taken = std::exchange(taken_, false);
     auto advise = [&](const std::string &text) { error.hint += (error.hint.empty() ? "" : " ") + text; };
     if (taken && !made)
-        advise(fmt::format("Database \"{}\" existed before and may hold a part of the restore now: drop it and make it "
-                           "again.",
-                           request_.target));
+        advise(
+            fmt::format("Database \"{}\" existed before and may hold a part of the restore now: drop it and make it "
+                        "again.",
+                        request_.target));
     if (!made) return;
     try {
         maintenance_->Execute(fmt::format("DROP DATABASE IF EXISTS {}{}", QuoteIdentifier(request_.target),
