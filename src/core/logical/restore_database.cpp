@@ -41,7 +41,7 @@ public:
         result_.missing = FindMissing(target.maintenance(), contents, request_);
         if (request_.dry_run) return std::move(result_);
         if (!result_.missing.empty()) ThrowMissing(result_.missing);
-        LoadPlan plan = PlanLoad(backup_, contents, request_.jobs, ticker_);
+        LoadPlan plan = PlanLoad(backup_, contents, ticker_);
         try {
             target.Take(options, backup_.manifest().clear.backup);
             Fill(target, plan, contents.large_objects);

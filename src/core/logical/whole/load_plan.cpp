@@ -13,7 +13,6 @@ namespace {
 constexpr std::uint64_t kSmallTable = 1 << 20;
 constexpr std::uint64_t kBatchBytes = 8 << 20;
 constexpr std::size_t kBatchTables = 200;
-constexpr std::uint64_t kWholeTable = 64 << 20;    // is never shared
 
 // The tables of the tree one by one, with the chunks of their rows.
 class TableWalk {
@@ -49,25 +48,14 @@ private:
     std::string data_path_;
 };
 
-// A single transaction that empties a table and fills it writes rows that need no vacuum to be frozen, so that is done with
-// every table that leaves the others enough to do.
 LoadPlan::Large LargeTable(LoadTable &table, std::deque<LoadChunk> chunks) {
     table.chunks_left = chunks.size();
     return {&table, std::move(chunks), table.bytes, 0};
 }
 
-void LoadWhole(LoadPlan &plan, int jobs) {
-    std::uint64_t share = std::max(kWholeTable, plan.bytes / (2 * static_cast<std::uint64_t>(std::max(jobs, 1))));
-    for (LoadPlan::Large &large : plan.large) {
-        if (jobs > 1 && large.table->bytes > share) continue;
-        large.chunks = {{TablePrefix(large.table->schema, large.table->name) + "data/", large.table->bytes}};
-        large.table->chunks_left = 1;
-    }
-}
-
 }    // namespace
 
-LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, int jobs, Ticker &ticker) {
+LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, Ticker &ticker) {
     LoadPlan plan;
     std::vector<LoadTable *> batch;
     std::uint64_t batch_bytes = 0;
@@ -103,9 +91,19 @@ LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, int jobs, Ticker
         throw Error(Code::kCorrupt,
                     fmt::format("the backup's schema names table \"{}.{}\", and its data do not",
                                 contents.rows.begin()->first.first, contents.rows.begin()->first.second));
-    LoadWhole(plan, jobs);
     std::ranges::sort(plan.of_extensions, {}, [](const LoadTable *table) { return table->target.place; });
     return plan;
+}
+
+LoadQueue::LoadQueue(LoadPlan &plan, int jobs)
+    : plan_(plan), others_(static_cast<std::uint64_t>(std::max(jobs, 1) - 1)), bytes_left_(plan.bytes) {}
+
+// One transaction that empties a table and fills it writes rows that no vacuum need freeze. It is done where the other
+// connections have as much left to do as this one takes.
+bool LoadQueue::MayTakeWhole(const LoadPlan::Large &large) const {
+    bool untouched = large.bytes_left == large.table->bytes;
+    return untouched && !large.table->target.through_root &&
+           (large.chunks.size() == 1 || bytes_left_ - large.bytes_left >= others_ * large.bytes_left);
 }
 
 std::optional<LoadUnit> LoadQueue::Take() {
@@ -115,11 +113,17 @@ std::optional<LoadUnit> LoadQueue::Take() {
     for (LoadPlan::Large &large : plan_.large)
         if (!large.chunks.empty() && (!best || rank(large) > rank(*best))) best = &large;
     if (best) {
-        LoadUnit unit{.tables = {best->table}, .chunk = std::move(best->chunks.front()), .frozen = false};
-        best->chunks.pop_front();
-        best->bytes_left -= std::min(best->bytes_left, unit.chunk.bytes);
+        LoadUnit unit{.tables = {best->table}, .chunk = best->chunks.front(), .frozen = MayTakeWhole(*best)};
+        if (unit.frozen) {
+            unit.chunk = {TablePrefix(best->table->schema, best->table->name) + "data/", best->bytes_left};
+            best->table->chunks_left = 1;
+            best->chunks.clear();
+        } else {
+            best->chunks.pop_front();
+        }
+        best->bytes_left -= unit.chunk.bytes;
+        bytes_left_ -= unit.chunk.bytes;
         best->users++;
-        unit.frozen = unit.chunk.path.ends_with('/') && !best->table->target.through_root;
         return unit;
     }
     if (next_batch_ == plan_.batches.size()) return std::nullopt;

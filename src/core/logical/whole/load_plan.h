@@ -50,21 +50,24 @@ struct LoadPlan {
 };
 
 // Reads the tree once. Memory: names and numbers of tables, and names of chunks. Throws kCorrupt when the definitions and
-// the rows are not of the same tables. Takes `contents.rows`. A table that is a small share of the work of `jobs`
-// connections is loaded whole by one of them.
-LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, int jobs, Ticker &ticker);
+// the rows are not of the same tables. Takes `contents.rows`.
+LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, Ticker &ticker);
 
 // Gives out a plan's units, safe for concurrent calls: connections keep to tables of their own while there are any, then
 // help with the one that has most left; small tables come last.
 class LoadQueue {
 public:
-    explicit LoadQueue(LoadPlan &plan) : plan_(plan) {}
+    LoadQueue(LoadPlan &plan, int jobs);
     std::optional<LoadUnit> Take();
     void Done(const LoadUnit &unit);
 
 private:
+    bool MayTakeWhole(const LoadPlan::Large &large) const;
+
     LoadPlan &plan_;
+    std::uint64_t others_;    // connections but one
     std::mutex mutex_;
+    std::uint64_t bytes_left_;    // not given out yet
     std::size_t next_batch_ = 0;
 };
 

@@ -24,7 +24,9 @@ public:
         : request_(request),
           backup_(backup),
           plan_(plan),
-          queue_(plan),
+          jobs_(std::clamp(request.jobs, 1,
+                           static_cast<int>(std::max<std::uint64_t>(1, request.memory_limit / kMemoryOfStream)))),
+          queue_(plan, jobs_),
           large_objects_(large_objects),
           ticker_(ticker),
           log_(log),
@@ -40,8 +42,7 @@ public:
                 SpeakEncoding(connection);
                 LoadTogether(connection, plan_.of_extensions);
             });
-        int most = static_cast<int>(std::max<std::uint64_t>(1, request_.memory_limit / kMemoryOfStream));
-        RunWorkers(request_, std::clamp(request_.jobs, 1, most), ticker_, log_, [&](Connection &connection, Ticker &) {
+        RunWorkers(request_, jobs_, ticker_, log_, [&](Connection &connection, Ticker &) {
             SpeakEncoding(connection);
             while (std::optional<LoadUnit> unit = queue_.Take()) {
                 if (unit->chunk.path.empty())
@@ -140,6 +141,7 @@ private:
     const DatabaseRestoreRequest &request_;
     BackupReader &backup_;
     LoadPlan &plan_;
+    int jobs_;    // that the memory allows
     LoadQueue queue_;
     const std::vector<std::uint32_t> &large_objects_;
     Ticker &ticker_;
