@@ -190,5 +190,18 @@ restored('without owners and grants', '--database', 'slow', '--target-database',
 is($node->safe_psql('back', 'SELECT count(*) FROM checked'), 5, 'it comes back');
 is($node->safe_psql('back', q{SELECT relowner::regrole = current_user::regrole FROM pg_class WHERE relname = 'owned'}), 't', 'and belongs to who restored it');
 
+
+# A role that is no superuser restores what it may make, and code of the backup runs as that role.
+$node->safe_psql('postgres', 'CREATE ROLE restorer LOGIN');
+sub as_restorer { return $node->engine([ 'restore-database', '--quiet', '--database', 'slow', '--target-database', 'plain', '--no-owners', '--no-privileges' ],
+	env => { %env, ARK_CONNINFO => 'host=' . $node->host . ' port=' . $node->port . ' user=restorer' }) }
+my $plain = as_restorer();
+is($plain->{exit}, 4, 'a role that may not make databases');
+like($plain->{err}, qr/could not create database "plain": permission denied/, 'is told so');
+$node->safe_psql('postgres', 'ALTER ROLE restorer CREATEDB');
+$plain = as_restorer();
+is($plain->{exit}, 0, 'one that may') or diag($plain->{err});
+is($node->safe_psql('plain', q{SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace}), 'restorer', 'owns what it made');
+
 $node->stop;
 done_testing();

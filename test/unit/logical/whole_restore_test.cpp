@@ -24,7 +24,7 @@ protected:
         table.name = name;
         table.bytes = chunks * chunk_bytes;
         plan.bytes += table.bytes;
-        LoadPlan::Large large{&table, {}, table.bytes, 0};
+        LargeTable large{&table, {}, table.bytes, 0};
         for (std::size_t i = 0; i < chunks; i++) large.chunks.push_back({name + std::to_string(i), chunk_bytes});
         plan.large.push_back(std::move(large));
         return table;

@@ -48,7 +48,7 @@ private:
     std::string data_path_;
 };
 
-LoadPlan::Large LargeTable(LoadTable &table, std::deque<LoadChunk> chunks) {
+LargeTable InChunks(LoadTable &table, std::deque<LoadChunk> chunks) {
     table.chunks_left = chunks.size();
     return {&table, std::move(chunks), table.bytes, 0};
 }
@@ -79,7 +79,7 @@ LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, Ticker &ticker) 
         if (!table.target.created) {
             plan.of_extensions.push_back(&table);
         } else if (table.bytes >= kSmallTable) {
-            plan.large.push_back(LargeTable(table, std::exchange(walk.chunks, {})));
+            plan.large.push_back(InChunks(table, std::exchange(walk.chunks, {})));
         } else {    // neighbours in the tree are neighbours in the store
             batch.push_back(&table);
             batch_bytes += table.bytes;
@@ -100,7 +100,7 @@ LoadQueue::LoadQueue(LoadPlan &plan, int jobs)
 
 // One transaction that empties a table and fills it writes rows that no vacuum need freeze. It is done where the other
 // connections have as much left to do as this one takes.
-bool LoadQueue::MayTakeWhole(const LoadPlan::Large &large) const {
+bool LoadQueue::MayTakeWhole(const LargeTable &large) const {
     bool untouched = large.bytes_left == large.table->bytes;
     return untouched && !large.table->target.through_root &&
            (large.chunks.size() == 1 || bytes_left_ - large.bytes_left >= others_ * large.bytes_left);
@@ -108,12 +108,13 @@ bool LoadQueue::MayTakeWhole(const LoadPlan::Large &large) const {
 
 std::optional<LoadUnit> LoadQueue::Take() {
     std::scoped_lock lock(mutex_);
-    auto rank = [](const LoadPlan::Large &large) { return std::pair(large.users == 0, large.bytes_left); };
-    LoadPlan::Large *best = nullptr;
-    for (LoadPlan::Large &large : plan_.large)
+    auto rank = [](const LargeTable &large) { return std::pair(large.users == 0, large.bytes_left); };
+    LargeTable *best = nullptr;
+    for (LargeTable &large : plan_.large)
         if (!large.chunks.empty() && (!best || rank(large) > rank(*best))) best = &large;
     if (best) {
-        LoadUnit unit{.tables = {best->table}, .chunk = best->chunks.front(), .frozen = MayTakeWhole(*best)};
+        LoadUnit unit{
+            .tables = {best->table}, .chunk = best->chunks.front(), .frozen = MayTakeWhole(*best), .of = best};
         if (unit.frozen) {
             unit.chunk = {TablePrefix(best->table->schema, best->table->name) + "data/", best->bytes_left};
             best->table->chunks_left = 1;
@@ -127,13 +128,12 @@ std::optional<LoadUnit> LoadQueue::Take() {
         return unit;
     }
     if (next_batch_ == plan_.batches.size()) return std::nullopt;
-    return LoadUnit{.tables = std::move(plan_.batches[next_batch_++]), .chunk = {}, .frozen = false};
+    return LoadUnit{.tables = std::move(plan_.batches[next_batch_++]), .chunk = {}};
 }
 
 void LoadQueue::Done(const LoadUnit &unit) {
     std::scoped_lock lock(mutex_);
-    for (LoadPlan::Large &large : plan_.large)
-        if (large.table == unit.tables.front()) large.users--;
+    if (unit.of) unit.of->users--;
 }
 
 }    // namespace ark

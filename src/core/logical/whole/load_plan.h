@@ -27,24 +27,27 @@ struct LoadTable {
     std::atomic<std::size_t> chunks_left{1};
 };
 
+// A table that several connections may load at once.
+struct LargeTable {
+    LoadTable *table = nullptr;
+    std::deque<LoadChunk> chunks;    // not given out yet
+    std::uint64_t bytes_left = 0;    // of these
+    int users = 0;
+};
+
 // What one connection loads in one go: a chunk of a large table, a table, or some small ones.
 struct LoadUnit {
     std::vector<LoadTable *> tables;
     LoadChunk chunk;        // of a single table
     bool frozen = false;    // the whole table, in a transaction of its own that empties it first
+    LargeTable *of = nullptr;
 };
 
 struct LoadPlan {
     std::deque<LoadTable> tables;
     // Tables of extensions, which may refer to one another and hold rows already: in this order, by one connection.
     std::vector<LoadTable *> of_extensions;
-    struct Large {
-        LoadTable *table = nullptr;
-        std::deque<LoadChunk> chunks;
-        std::uint64_t bytes_left = 0;
-        int users = 0;
-    };
-    std::vector<Large> large;
+    std::vector<LargeTable> large;
     std::vector<std::vector<LoadTable *>> batches;    // of small ones
     std::uint64_t bytes = 0, rows = 0;
 };
@@ -62,7 +65,7 @@ public:
     void Done(const LoadUnit &unit);
 
 private:
-    bool MayTakeWhole(const LoadPlan::Large &large) const;
+    bool MayTakeWhole(const LargeTable &large) const;
 
     LoadPlan &plan_;
     std::uint64_t others_;    // connections but one

@@ -94,8 +94,13 @@ void TargetDatabase::Comment(const std::optional<std::string> &text) {
 void TargetDatabase::Take(const std::string &options, const BackupId &backup) {
     mark_ = fmt::format("{}{}{}", kMarkBegin, backup, kMarkEnd);
     if (!Exists()) {
-        maintenance_->Execute(
-            fmt::format("CREATE DATABASE {} TEMPLATE template0{}", QuoteIdentifier(request_.target), options));
+        try {
+            maintenance_->Execute(
+                fmt::format("CREATE DATABASE {} TEMPLATE template0{}", QuoteIdentifier(request_.target), options));
+        } catch (Error &error) {
+            error.InContext(fmt::format("could not create database \"{}\"", request_.target));
+            throw;
+        }
         made_ = true;
     }
     CheckEmpty();
