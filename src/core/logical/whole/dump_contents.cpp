@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::string_view kTemplate = " WITH TEMPLATE = template0";
 constexpr std::string_view kThroughRoot = "-- load via partition root";    // pg_dump's mark of such an entry
-
 constexpr std::string_view kTablespace = " TABLESPACE = ";
 
 // "bob" or "\"Bob\"", at the end of a statement whose tail was taken away.
