@@ -7,8 +7,7 @@ fresh() { as_postgres dropdb --if-exists back; as_postgres createdb back; as_pos
 for ((round = 1; round <= rounds; round++)); do
     fresh
     measure 'aws s3 cp | gunzip | psql' "$s3_copy s3://$ARK_TEST_S3_BUCKET/pipe/restore.gz - | gunzip | psql -Xq -v ON_ERROR_STOP=1 -d back"
-    as_postgres dropdb --if-exists back
-    as_postgres psql -Xq -d postgres -c CHECKPOINT
+    fresh
     measure 'pg_ark restore-database from S3' "pg_ark restore-database --quiet --jobs=2 --no-analyze --restore-point=latest --database=bench --target-database=back --encryption-key=file:$cluster_home/key --store='$store'"
     [ "$round" -gt 1 ] || [ "$(digest_of back)" = "$(digest_of bench)" ] || { echo 'what came back differs'; exit 1; }
     fresh
