@@ -85,7 +85,7 @@ TEST_F(ExportConflictTest, ASnapshotIsOneInstantWhateverIsWritten) {
                 "generate_series(1, 3000) g");
     std::jthread writer([&](std::stop_token stop) {
         Connection connection(server_.Conninfo(database), "", "writer", NeverCancelled(), SilentLog());
-        for (int i = 0; !stop.stop_requested(); i++)
+        for (std::uint64_t i = 0; !stop.stop_requested(); i++)
             connection.Execute(
                 fmt::format("BEGIN; UPDATE one SET v = v - 1 WHERE id = {}; UPDATE two SET v = v + 1 WHERE id = {};"
                             "INSERT INTO one VALUES ({}, 5); COMMIT",

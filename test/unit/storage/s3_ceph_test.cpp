@@ -144,10 +144,11 @@ TEST_F(Ceph, WrongKeysAndBucketsAreNamed) {
 
 TEST_F(Ceph, AnUntrustedCertificateIsRefused) {
     std::string trusted = server_;
-    server_ = server_.substr(0, server_.find("&ca_file"));
+    server_ =
+        server_.substr(0, server_.find("&ca_file")) + "&ca_file=" + PercentEncode(ARK_TEST_DATA "/other_authority.pem");
     Error error = Thrown([&] { Open(bucket_)->Stat("a"); });
     server_ = trusted;
-    EXPECT_EQ(error.code, Code::kPermissionDenied);
+    EXPECT_EQ(error.code, Code::kPermissionDenied) << error.message << ": " << error.detail;
     EXPECT_THAT(error.hint, HasSubstr("ca_file"));
 }
 
