@@ -85,11 +85,9 @@ Verb RestoreDatabaseVerb() {
     return {
         "restore-database",
         "bring a whole database back, into a new database",
-        "pg_restore makes the definitions; rows go from the store straight into COPY over `jobs` connections. A "
-        "restore "
-        "that fails or is cancelled\n"
-        "drops the database that it made. --dry-run says what would be made and what the server lacks, and changes "
-        "nothing.\n"
+        "pg_restore makes the definitions; rows go from the store straight into COPY over `jobs` connections.\n"
+        "A restore that fails or is cancelled drops the database that it made. --dry-run says what would be made\n"
+        "and what the server lacks, and changes nothing.\n"
         "Example: pg_ark restore-database --database app --restore-point latest --target-database app_restored",
         {{"restore_point", FlagKind::kText, "POINT", "a backup id, a label, or latest (default)"},
          {"database", FlagKind::kText, "NAME", "database whose backup is meant", true},

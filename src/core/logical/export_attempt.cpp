@@ -222,7 +222,6 @@ bool ExportAttempt::Step(EntryWriter &writer) {
     if (std::unique_ptr<ExportTask> task = work_.TakeFirstDone()) {
         task->Emit(writer);
         done_bytes_ += task->SourceBytes();
-        current_ = task->What();
         return true;
     }
     return false;
@@ -252,7 +251,7 @@ void ExportAttempt::Report(const EntryWriter &writer) {
         progress.done_bytes, writer.totals.plain_bytes + static_cast<std::uint64_t>(ratio * static_cast<double>(left)));
     progress.stored_bytes = context_.session.new_bytes();
     progress.done_items = writer.totals.tables;
-    progress.current = current_;
+    progress.current = work_.WhatIsFirst();
     context_.log.Report(progress);
 }
 

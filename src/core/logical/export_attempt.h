@@ -89,7 +89,6 @@ private:
     SteadyPoint snapshot_taken_{};
     std::uint64_t total_bytes_ = 0;    // of relations
     std::uint64_t done_bytes_ = 0;
-    std::string current_;
 
     std::unique_ptr<DumpTocTask> toc_;    // until its turn comes
     DumpTocTask *toc_running_ = nullptr;

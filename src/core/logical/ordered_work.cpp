@@ -35,6 +35,11 @@ OrderedWork::Slot *OrderedWork::TakeStuck() {
     return slot;
 }
 
+std::string OrderedWork::WhatIsFirst() {
+    std::lock_guard lock(mutex_);
+    return order_.empty() ? std::string() : order_.front()->task->What();
+}
+
 bool OrderedWork::Empty() {
     std::lock_guard lock(mutex_);
     return order_.empty();

@@ -26,6 +26,7 @@ public:
                 bool for_readers = true);           // not for readers: whoever runs it calls Done
     std::unique_ptr<ExportTask> TakeFirstDone();    // nullptr if the first is not done yet
     Slot *TakeStuck();                              // one that a reader could not run
+    std::string WhatIsFirst();                      // of those under way: the oldest; empty if there is none
     bool Empty();
     void WaitForNews(std::chrono::milliseconds time);    // until something was taken, done or stuck since the last call
     void Notify();
