@@ -34,6 +34,18 @@ private:
     std::atomic<State> state_{State::kOpen};
 };
 
+// Another's, which can also be stopped by itself. Thread-safe.
+class StoppableTicker : public Ticker {
+public:
+    explicit StoppableTicker(Ticker &outer) : outer_(outer) {}
+    bool Cancelled() override { return stopped_.load(std::memory_order_relaxed) || outer_.Cancelled(); }
+    void Stop() { stopped_.store(true, std::memory_order_relaxed); }
+
+private:
+    Ticker &outer_;
+    std::atomic<bool> stopped_{false};
+};
+
 Ticker &NeverCancelled();
 
 }    // namespace ark

@@ -49,18 +49,6 @@ public:
     AttemptResult Run();
 
 private:
-    // Ends all threads of the attempt when one of them fails.
-    class AttemptTicker : public Ticker {
-    public:
-        explicit AttemptTicker(Ticker &outer) : outer_(outer) {}
-        bool Cancelled() override { return stopped_.load(std::memory_order_relaxed) || outer_.Cancelled(); }
-        void Stop() { stopped_.store(true); }
-
-    private:
-        Ticker &outer_;
-        std::atomic<bool> stopped_{false};
-    };
-
     void TakeSnapshot();
     void StartThreads();
     void ReadInThread(FrameStore &store);
@@ -78,7 +66,7 @@ private:
     void JoinThreads();
 
     ExportContext &context_;
-    AttemptTicker ticker_;
+    StoppableTicker ticker_;    // ends all threads of the attempt when one of them fails
     std::unique_ptr<Connection> coordinator_;
     ReusableFrames reusable_;
     OrderedWork work_;

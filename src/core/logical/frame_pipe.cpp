@@ -10,13 +10,20 @@ constexpr std::size_t kHuge = 16 << 20;
 
 }    // namespace
 
+FramePipe::FramePipe(FrameStore &store)
+    : store_(store), outer_(store.packs().StopWith(nullptr)), stop_(outer_ ? *outer_ : NeverCancelled()) {
+    store_.packs().StopWith(&stop_);
+}
+
 FramePipe::~FramePipe() {
+    stop_.Stop();
     {
         std::lock_guard lock(mutex_);
         ending_ = true;
     }
     changed_.notify_all();
     if (thread_.joinable()) thread_.join();
+    store_.packs().StopWith(outer_);
 }
 
 void FramePipe::Store(Frame &frame) {

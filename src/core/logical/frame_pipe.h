@@ -16,8 +16,8 @@ namespace ark {
 
 class FramePipe {
 public:
-    explicit FramePipe(FrameStore &store) : store_(store) {}
-    ~FramePipe();    // without Flush(): what was not begun is not stored
+    explicit FramePipe(FrameStore &store);
+    ~FramePipe();    // without Flush(): what was not begun is not stored, and nothing waits for a slow store
     FramePipe(const FramePipe &) = delete;
     FramePipe &operator=(const FramePipe &) = delete;
 
@@ -40,6 +40,8 @@ private:
     bool Idle() const { return !next_ && !busy_; }
 
     FrameStore &store_;
+    Ticker *outer_;    // of the store, before and after
+    StoppableTicker stop_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<Frame> next_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/encoding.h"
 #include "repo/pack_format.h"
 #include "repo/pack_upload.h"
@@ -147,7 +149,7 @@ PackWriter::PackWriter(std::shared_ptr<Repository> repository, DomainKey key, Ba
 
 PackWriter::~PackWriter() = default;
 
-void PackWriter::StopWith(Ticker *stop) { state_->stop = stop; }
+Ticker *PackWriter::StopWith(Ticker *stop) { return std::exchange(state_->stop, stop); }
 
 FrameRef PackWriter::Append(ByteView plain, std::string digest) {
     state_->MakeRoom();

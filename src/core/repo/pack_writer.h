@@ -34,7 +34,8 @@ public:
 
     // While it is set (nullptr: no longer), Append gives up its wait for a slow store when `stop` says so, with kCancelled: nothing of
     // that frame is stored, and the writer can be used again.
-    void StopWith(Ticker *stop);
+    // Returns what was set before.
+    Ticker *StopWith(Ticker *stop);
 
     // Stores `plain` as one frame. `digest` may be given if the caller computed key.Digest(plain) already.
     // A failure of the upload is thrown here or by Finish().

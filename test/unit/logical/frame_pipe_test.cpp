@@ -28,11 +28,13 @@ protected:
         return settings;
     }
 
-    std::atomic<bool> full_{false};
+    std::atomic<bool> full_{false}, stalled_{false};
     Sample sample_{false, std::make_shared<FaultStorage>(
                               MakeMemoryStorage(), [this](std::uint64_t, Verb verb, std::string_view name) {
                                   bool of_pack = name.find("/packs/") != std::string_view::npos;
-                                  return full_ && of_pack && verb == Verb::kPutBlock ? Fault::kDiskFull : Fault::kNone;
+                                  if (!of_pack || verb != Verb::kPutBlock) return Fault::kNone;
+                                  stalled_.wait(true);
+                                  return full_ ? Fault::kDiskFull : Fault::kNone;
                               })};
     std::unique_ptr<BackupSession> session_ = sample_.Begin();
     Compaction compaction_;
@@ -81,6 +83,23 @@ TEST_F(FramePipeTest, ThrowsWhatAnEarlierFrameMetAndStoresNoMore) {
     std::size_t stored = stored_.size();
     EXPECT_EQ(Thrown([&] { pipe.Put(Filled(10, std::byte{1})); }), Code::kUnavailable);
     EXPECT_EQ(stored_.size(), stored);
+}
+
+// A reader whose server went away must let go, however slow the store is: here it takes nothing at all.
+TEST_F(FramePipeTest, GivingUpDoesNotWaitForTheStore) {
+    stalled_ = true;
+    {
+        FramePipe pipe(store_);
+        PackSettings settings;
+        std::size_t accepted =
+            (settings.parts_queued + 2) * settings.part_size >> 20;    // frames, before a wait begins
+        for (std::size_t i = 0; i < accepted + 2; i++) pipe.Put(Filled(1 << 20, std::byte{1}));
+    }
+    stalled_ = false;
+    stalled_.notify_all();
+    store_.packs().Finish();
+    ASSERT_FALSE(stored_.empty());
+    EXPECT_EQ(sample_.Reader()->Read(stored_.back()), Bytes(1 << 20, std::byte{1}));
 }
 
 TEST_F(FramePipeTest, AStoreCanBeUsedAgainAfterAPipeThatWasGivenUp) {
