@@ -32,8 +32,8 @@ Json Run(Engine &engine, const Arguments &arguments) {
 
     TimePoint started = engine.clock().Now();
     std::shared_ptr<Repository> repository = engine.OpenForReading();
-    BackupId id =
-        engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database")).manifest.clear.backup;
+    BackupId id = engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database"), "logical")
+                      .manifest.clear.backup;
     BackupReader reader(repository, engine.Keys(repository), id);
     DatabaseRestoreResult restored = RestoreDatabase(request, reader, engine.clock(), engine.ticker(), engine.log());
 

@@ -9,6 +9,8 @@
 namespace ark {
 namespace {
 
+constexpr std::size_t kMostFrames = 50'000;
+
 bool IsDamage(const Error &error) { return error.code == Code::kCorrupt || error.code == Code::kNotFound; }
 
 }    // namespace
@@ -57,7 +59,9 @@ std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
 std::vector<FrameRef> BaseBackup::FramesBelow(std::string_view prefix) {
     return Frames([&](std::vector<FrameRef> &frames) {
         cursor_->SkipTo(prefix);
-        for (; cursor_->Current() && cursor_->Path().starts_with(prefix); cursor_->Next()) AddFramesHere(frames);
+        for (; cursor_->Current() && cursor_->Path().starts_with(prefix) && frames.size() < kMostFrames;
+             cursor_->Next())
+            AddFramesHere(frames);
     });
 }
 

@@ -18,7 +18,8 @@ public:
     BaseBackup(BackupSession &session, const Compaction &compaction, Log &log);
     // Those that may be reused; what is scattered may not.
     std::vector<FrameRef> FramesAt(std::string_view path);
-    // The same of all entries whose paths begin so.
+    // The same of all entries whose paths begin so, but not of more than 50,000 frames (20 MB): the table may have been far
+    // larger then.
     std::vector<FrameRef> FramesBelow(std::string_view prefix);
     // For TreeWriter; null without a base.
     TreeWriter::Reuse NodeReuse();

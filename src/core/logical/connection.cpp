@@ -74,7 +74,10 @@ Connection::Connection(std::string_view conninfo, std::string_view database, std
                        Ticker &ticker, Log &log)
     : state_(std::make_unique<State>(ticker, log)) {
     Options options = ParseConninfo(std::string(conninfo));
-    std::vector<const char *> keywords, values;
+    // A connection may be silent for hours, while others copy. Whatever forgets silent ones on the way is kept awake, unless the
+    // conninfo says otherwise: libpq's own default begins after two hours.
+    std::vector<const char *> keywords{"keepalives_idle", "keepalives_interval", "keepalives_count"},
+        values{"60", "10", "6"};
     int seconds = kConnectSeconds;
     for (PQconninfoOption *option = options.get(); option->keyword; option++) {
         std::string_view keyword = option->keyword;

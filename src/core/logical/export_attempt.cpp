@@ -10,7 +10,6 @@
 namespace ark {
 namespace {
 
-constexpr std::size_t kMemoryUnderWay = 48 << 20;    // results that wait for their turn
 constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr auto kLookForWaiters = std::chrono::milliseconds(500);
 
@@ -104,8 +103,10 @@ void ExportAttempt::TakeSnapshot() {
     facts_["lsn"] = snapshot.String(0, 2);
     locks.CompareWithSnapshot(*coordinator_, context_.scope);
     coordinator_->Execute("SET LOCAL lock_timeout = '1min'");
-    Result size = coordinator_->Query("SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(c.oid)), 0)" +
-                                      FromRelations(context_.scope, "'r'"));
+    Result size = coordinator_->Query(
+        "SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(c.oid)"
+        " + coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0)), 0)" +
+        FromRelations(context_.scope, "'r'"));
     total_bytes_ = size.Unsigned(0, 0);
 }
 

@@ -22,6 +22,7 @@ public:
     Candidates() = default;
     explicit Candidates(std::vector<FrameRef> frames);
     const FrameRef *Find(std::uint64_t size, const std::string &digest) const;
+    void Add(const FrameRef &frame) { frames_.emplace(frame.digest, frame); }
 
 private:
     std::unordered_multimap<std::string, FrameRef> frames_;

@@ -6,19 +6,31 @@
 
 namespace ark {
 
-std::optional<BlockRange> ChunkOf(std::uint64_t bytes, std::uint32_t block_size, std::uint64_t number) {
-    std::uint64_t blocks = bytes / block_size;
-    std::uint64_t per_chunk = kChunkBytes / block_size;
+std::uint64_t BlocksOfChunk(const TableSize &size, std::uint32_t block_size) {
+    std::uint64_t blocks = kChunkBytes / block_size;
+    for (std::uint64_t toast = size.toast; toast > size.heap && blocks > 1; toast /= 4)
+        blocks = std::max<std::uint64_t>(blocks / 4, 1);
+    return blocks;
+}
+
+std::optional<BlockRange> ChunkOf(const TableSize &size, std::uint32_t block_size, std::uint64_t number) {
+    std::uint64_t blocks = size.heap / block_size;
+    std::uint64_t per_chunk = BlocksOfChunk(size, block_size);
     std::uint64_t chunks = blocks == 0 ? 1 : (blocks + per_chunk - 1) / per_chunk;
     if (number >= chunks) return std::nullopt;
     bool last = number + 1 == chunks;
     return BlockRange{number * per_chunk, last ? blocks : (number + 1) * per_chunk, last, chunks == 1};
 }
 
-BlockRange WholeHeap(std::uint64_t bytes, std::uint32_t block_size) { return {0, bytes / block_size, true, true}; }
+BlockRange WholeHeap(const TableSize &size, std::uint32_t block_size) {
+    return {0, size.heap / block_size, true, true};
+}
 
-bool ReadAsOne(std::uint64_t bytes, std::uint64_t total, std::uint64_t readers) {
-    return bytes <= kChunkBytes || (bytes <= kMostReadAsOne && bytes <= std::max(total, bytes) / readers);
+bool ReadAsOne(const TableSize &size, std::uint64_t total, std::uint64_t readers) {
+    std::uint64_t bytes = size.all();
+    if (bytes <= kChunkBytes) return true;
+    return bytes <= kMostReadAsOne && FrameMemory(bytes) * readers <= kMemoryUnderWay &&
+           bytes <= std::max(total, bytes) / readers;
 }
 
 std::uint64_t BusyReaders(int jobs, unsigned cores) {

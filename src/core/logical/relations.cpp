@@ -168,8 +168,8 @@ void RelationCursor::AddSizes(std::vector<Relation> &relations) {
     for (int row = 0; row < result.rows(); row++) {
         Relation *relation = Find(relations, result, row);
         if (!relation) continue;
-        relation->bytes = result.Unsigned(row, 1);
-        relation->toast_bytes = result.Unsigned(row, 2);
+        relation->size.heap = result.Unsigned(row, 1);
+        relation->size.toast = result.Unsigned(row, 2);
     }
 }
 

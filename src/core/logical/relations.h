@@ -9,6 +9,7 @@
 
 #include "logical/backup_reader.h"
 #include "logical/column_types.h"
+#include "logical/plan.h"
 
 namespace ark {
 
@@ -30,10 +31,9 @@ std::string FromRelations(const ExportScope &scope, std::string_view kinds);
 std::string PercentEncodedSql(std::string_view column);
 
 struct Relation {
-    BackupTable table;                // schema, name, oid, owner, kind, persistence; the rest by DescribeTables
-    bool heap = true;                 // its rows can be read by ctid
-    std::uint64_t bytes = 0;          // of its main fork, asked after the snapshot
-    std::uint64_t toast_bytes = 0;    // the same of its TOAST relation
+    BackupTable table;    // schema, name, oid, owner, kind, persistence; the rest by DescribeTables
+    bool heap = true;     // its rows can be read by ctid
+    TableSize size;       // of main forks, asked after the snapshot
     bool HasRows() const { return table.kind == 'r'; }
 };
 

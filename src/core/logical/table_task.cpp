@@ -13,7 +13,7 @@ namespace ark {
 // A table from its `columns` to its `totals`, which may be several tasks.
 struct TableInProgress {
     BackupTable table;
-    std::uint64_t bytes = 0;    // of the heap
+    TableSize size;
     bool may_have_long_rows = false;
     bool as_one = false;                             // by one COPY; else chunk by chunk
     std::shared_ptr<const Candidates> reusable{};    // null: looked for chunk by chunk, because they are too many
@@ -48,8 +48,12 @@ struct Piece {
     }
     std::string ReusePath() const { return of->reusable ? RowsPath(of->table) : Path(); }
     std::string Name() const { return QualifiedName(of->table.schema, of->table.name); }
+    // Of heap and TOAST, of which a chunk has its share.
     std::uint64_t SourceBytes(std::uint32_t block_size) const {
-        return blocks ? (blocks->end - blocks->first) * block_size : of->bytes;
+        if (!blocks || blocks->whole || of->size.heap == 0) return of->size.all();
+        double share =
+            static_cast<double>((blocks->end - blocks->first) * block_size) / static_cast<double>(of->size.heap);
+        return static_cast<std::uint64_t>(share * static_cast<double>(of->size.all()));
     }
 };
 
@@ -64,7 +68,7 @@ public:
     std::size_t size() const { return pieces_.size(); }
     std::string What() const override { return pieces_.empty() ? "" : pieces_.front().Name(); }
     std::uint64_t SourceBytes() const override { return bytes_; }
-    std::size_t MemoryCost() const override { return pieces_.size() * 3000 + bytes_ / 1024; }
+    std::size_t MemoryCost() const override { return pieces_.size() * 3000 + FrameMemory(bytes_); }
 
     std::string LockSql() const override {
         std::string tables;
@@ -99,6 +103,10 @@ public:
         if (!reading_ || way_ == Way::kFindFault) return false;
         if (way_ == Way::kTogether && IsRowTooLong(error)) {
             way_ = Way::kLongRows;
+            auto reusable = std::make_shared<Candidates>(*reading_->reusable);    // what was stored already, too
+            for (const ChunkRows &chunk : reading_->chunks)
+                for (const FrameRef &frame : chunk.frames) reusable->Add(frame);
+            reading_->reusable = std::move(reusable);
             return true;
         }
         if (!IsFaultOfARow(error)) return false;
@@ -228,14 +236,15 @@ std::unique_ptr<ExportTask> TableSource::Next() {
         if (!large_ && !Refill()) break;
         if (!large_) {
             Relation &next = relations_.front();
-            bool may_have_long_rows = next.heap && next.toast_bytes >= kToastOfLongRows;
-            if (task->size() > 0 && (next.bytes > kSmallTable || may_have_long_rows)) break;    // a table of its own
+            bool may_have_long_rows = next.heap && next.size.toast >= kToastOfLongRows;
+            if (task->size() > 0 && (next.size.heap > kSmallTable || may_have_long_rows))
+                break;    // a table of its own
             large_ = std::make_shared<TableInProgress>();
             large_->table = std::move(next.table);
-            large_->bytes = next.heap ? next.bytes : 0;
+            if (next.heap) large_->size = next.size;
             large_->may_have_long_rows = may_have_long_rows;
-            large_->as_one = ReadAsOne(large_->bytes, settings_.total_bytes, settings_.readers);
-            if (large_->bytes <= kMostReadAsOne)
+            large_->as_one = ReadAsOne(large_->size, settings_.total_bytes, settings_.readers);
+            if (large_->size.all() <= kMostReadAsOne)
                 large_->reusable = std::make_shared<Candidates>(reusable_.Below(RowsPath(large_->table)));
             next_chunk_ = 0;
         }
@@ -244,8 +253,8 @@ std::unique_ptr<ExportTask> TableSource::Next() {
         const BackupTable &table = large_->table;
         piece.has_rows = table.kind == 'r' && !(settings_.in_recovery && table.persistence == 'u');
         if (relations_.front().heap)
-            piece.blocks = large_->as_one ? WholeHeap(large_->bytes, settings_.block_size)
-                                          : ChunkOf(large_->bytes, settings_.block_size, next_chunk_);
+            piece.blocks = large_->as_one ? WholeHeap(large_->size, settings_.block_size)
+                                          : ChunkOf(large_->size, settings_.block_size, next_chunk_);
         piece.chunk = next_chunk_;
         piece.first = next_chunk_ == 0;
         piece.last = !piece.blocks || piece.blocks->open;

@@ -12,7 +12,7 @@ namespace ark {
 struct TableSourceSettings {
     std::uint32_t block_size = 8192;
     std::string encoding;             // the server's
-    std::uint64_t total_bytes = 0;    // of all tables' heaps
+    std::uint64_t total_bytes = 0;    // of all tables, TOAST included
     std::uint64_t readers = 1;        // BusyReaders
     bool in_recovery = false;         // unlogged tables cannot be read on a standby
 };

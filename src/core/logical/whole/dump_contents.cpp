@@ -77,12 +77,13 @@ DumpContents ReadDumpContents(SchemaFile &schema) {
             contents.create_options.resize(at);
             return;
         }
-        if (entry.description.starts_with("DATABASE")) return;    // its properties are not restored
+        // Its properties, comment, label and grants are not restored.
+        if (entry.description.starts_with("DATABASE") || entry.tag.starts_with("DATABASE ")) return;
         if (entry.owner && !entry.owner->empty()) contents.owners.insert(*entry.owner);
         if (entry.tablespace && !entry.tablespace->empty()) contents.tablespaces.insert(*entry.tablespace);
         if (entry.description == "EXTENSION") contents.extensions.insert(entry.tag);
         bool grants = entry.description == "ACL" || entry.description == "DEFAULT ACL";
-        if (grants && !entry.tag.starts_with("DATABASE "))
+        if (grants)
             for (std::string &role : GranteesOf(entry.definition.value_or("")))
                 contents.grantees.insert(std::move(role));
         if (entry.description == "TABLE" && entry.schema) created.emplace(*entry.schema, entry.tag);

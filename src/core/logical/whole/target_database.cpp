@@ -34,18 +34,36 @@ constexpr const char *kUserObjects =
 }    // namespace
 
 TargetDatabase::TargetDatabase(const DatabaseRestoreRequest &request, Ticker &ticker, Log &log)
-    : request_(request),
-      ticker_(ticker),
-      log_(log),
-      maintenance_(std::make_unique<Connection>(request.conninfo, request.maintenance, kApplicationName,
-                                                NeverCancelled(), log)) {
-    ApplySessionContract(*maintenance_, false);
-    maintenance_->Execute("SET client_encoding = 'UTF8'");
+    : request_(request), ticker_(ticker), log_(log) {
+    ConnectForMaintenance();
     if (maintenance_->Query("SELECT pg_catalog.current_database()").Text(0, 0) == request.target)
         throw Error(
             Code::kInvalidArgument,
             fmt::format("database \"{}\" is the one that is connected to while databases are made", request.target), {},
             "Restore into a new name, or connect to another database (ARK_DATABASE, or dbname in conninfo).");
+}
+
+void TargetDatabase::ConnectForMaintenance() {
+    maintenance_ =
+        std::make_unique<Connection>(request_.conninfo, request_.maintenance, kApplicationName, NeverCancelled(), log_);
+    ApplySessionContract(*maintenance_, false);
+    maintenance_->Execute("SET client_encoding = 'UTF8'");
+}
+
+void TargetDatabase::Maintain(const std::string &sql) {
+    try {
+        maintenance_->Execute(sql);
+    } catch (const Error &error) {    // it was silent as long as the restore took
+        if (error.code != Code::kUnavailable) throw;
+        ConnectForMaintenance();
+        maintenance_->Execute(sql);
+    }
+}
+
+bool TargetDatabase::IsOurs() {
+    Maintain("SELECT");
+    Result found = maintenance_->Query("SELECT oid FROM pg_catalog.pg_database WHERE datname = $1", {request_.target});
+    return found.rows() == 1 && found.Unsigned(0, 0) == oid_;
 }
 
 bool TargetDatabase::Exists() {
@@ -102,6 +120,8 @@ void TargetDatabase::Take(const std::string &options, const BackupId &backup) {
             throw;
         }
         made_ = true;
+        oid_ = maintenance_->Query("SELECT oid FROM pg_catalog.pg_database WHERE datname = $1", {request_.target})
+                   .Unsigned(0, 0);
     }
     CheckEmpty();
     taken_ = true;
@@ -114,10 +134,11 @@ void TargetDatabase::Take(const std::string &options, const BackupId &backup) {
 }
 
 void TargetDatabase::Finish() {
-    // The loaders' commits did not wait for the disk. This one does, and all WAL before it with it.
-    guard_->Execute("SET synchronous_commit = 'on'; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))");
+    // The loaders' commits did not wait for the disk. The last one does, and all WAL before it with it.
+    if (!marked_)
+        guard_->Execute("SET synchronous_commit = 'on'; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))");
     guard_.reset();
-    maintenance_->Execute("SET synchronous_commit = 'on'");
+    Maintain("SET synchronous_commit = 'on'");
     if (marked_) Comment(comment_before_);
     made_ = taken_ = false;
 }
@@ -138,6 +159,7 @@ void TargetDatabase::GiveUp(Error &error) noexcept {
                         request_.target));
     if (!made) return;
     try {
+        if (!IsOurs()) return;    // somebody dropped it, and may have made another
         maintenance_->Execute(fmt::format("DROP DATABASE IF EXISTS {}{}", QuoteIdentifier(request_.target),
                                           maintenance_->server_version_num() >= 130000 ? " WITH (FORCE)" : ""));
     } catch (const Error &failed) {    // the first error is the one to tell

@@ -32,7 +32,10 @@ public:
 
 private:
     void Connect();
+    void ConnectForMaintenance();
+    void Maintain(const std::string &sql);    // once more over a new connection, if this one was lost
     void Comment(const std::optional<std::string> &text);
+    bool IsOurs();    // the database of that name is the one that was made here
 
     const DatabaseRestoreRequest &request_;
     Ticker &ticker_;
@@ -40,6 +43,7 @@ private:
     std::unique_ptr<Connection> maintenance_;    // no cancellation stops it: what it does is short, or tidies up
     std::unique_ptr<Connection> guard_;
     std::string mark_;
+    std::uint64_t oid_ = 0;    // of what was made here
     std::optional<std::string> comment_before_;
     bool made_ = false, taken_ = false, marked_ = false;
 };
