@@ -1,4 +1,4 @@
-// Bytes as they travel: views, owned buffers, big-endian numbers.
+// Bytes as they travel: views, owned buffers, numbers of either byte order.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,18 @@ template <class Unsigned>
 Unsigned GetBigEndian(const std::byte *from) {
     Unsigned value = 0;
     for (std::size_t i = 0; i < sizeof(Unsigned); i++)
+        value = static_cast<Unsigned>((value << 8) | std::to_integer<Unsigned>(from[i]));
+    return value;
+}
+
+template <class Unsigned>
+void PutLittleEndian(std::byte *to, Unsigned value) {
+    for (std::size_t i = 0; i < sizeof(Unsigned); i++) to[i] = static_cast<std::byte>(value >> (8 * i));
+}
+template <class Unsigned>
+Unsigned GetLittleEndian(const std::byte *from) {
+    Unsigned value = 0;
+    for (std::size_t i = sizeof(Unsigned); i-- > 0;)
         value = static_cast<Unsigned>((value << 8) | std::to_integer<Unsigned>(from[i]));
     return value;
 }

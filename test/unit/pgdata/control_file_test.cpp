@@ -1,0 +1,145 @@
+#include "pgdata/control_file.h"
+
+#include <gtest/gtest.h>
+
+#include "base/encoding.h"
+#include "base/error.h"
+#include "pgdata/crc32c.h"
+
+namespace ark {
+namespace {
+
+// global/pg_control of an empty cluster of server 15.20, shut down; what pg_controldata says of it stands in the test.
+const std::string kReal15 =
+    "c228aa0ff2e00d6a1405000025770d0c0100000000000000f2e00d6a0000000018075001000000001807500100000000"
+    "01000000010000000100000000000000d402000000000000043500000100000000000000cc0200000100000001000000"
+    "0100000000000000f2e00d6a0000000000000000000000000000000000000000e8030000000000000000000000000000"
+    "00000000000000000000000000000000000000000000000000000000010000000000000064000000080000000a000000"
+    "000000004000000000000000080000000000000087d63241002000000000020000200000000000014000000020000000"
+    "cc0700000008000001000000000000001ac5a5573661edc753938a3ae00c1de0627abb9f90164c6ff5e8fbc5084db297"
+    "e7e345f400000000";
+
+// The file as it lies on the disk, padded; `change` alters it before its CRC is set again.
+template <class Change>
+Bytes Altered(Change change, std::size_t crc_at = 288) {
+    Bytes file = HexDecode(kReal15);
+    file.resize(8192);
+    change(file);
+    PutLittleEndian(file.data() + crc_at, Crc32c(ByteView(file).first(crc_at)));
+    return file;
+}
+auto Set32(std::size_t at, std::uint32_t value) {
+    return [=](Bytes &file) { PutLittleEndian(file.data() + at, value); };
+}
+
+std::optional<Code> Refusal(ByteView file) {
+    try {
+        ParseControlFile(file);
+    } catch (const Error &error) {
+        return error.code;
+    }
+    return std::nullopt;
+}
+
+TEST(Crc32c, HasTheCheckValueOfTheStandard) {
+    EXPECT_EQ(Crc32c(AsBytes("123456789")), 0xE3069283u);
+    EXPECT_EQ(Crc32c({}), 0u);
+    EXPECT_EQ(Crc32c(Bytes(32)), 0x8A9136AAu);    // RFC 3720, B.4
+}
+
+TEST(ControlFile, ReadsARealOne) {
+    ControlFile file = ParseControlFile(HexDecode(kReal15));
+    EXPECT_EQ(file.system_identifier, 7642011472967116994u);
+    EXPECT_EQ(file.version, 1300u);
+    EXPECT_EQ(file.catalog_version, 202209061u);
+    EXPECT_EQ(file.server_major, 15);
+    EXPECT_EQ(ClusterStateName(file.state), "shut down");
+    EXPECT_EQ(file.modified, 1779294450);
+    EXPECT_EQ(file.checkpoint.Text(), "0/1500718");
+    EXPECT_EQ(file.redo.Text(), "0/1500718");
+    EXPECT_EQ(file.timeline.value, 1u);
+    EXPECT_EQ(file.previous_timeline.value, 1u);
+    EXPECT_EQ(file.minimum_recovery, Lsn{});
+    EXPECT_EQ(file.minimum_recovery_timeline.value, 0u);
+    EXPECT_EQ(file.backup_start, Lsn{});
+    EXPECT_EQ(file.backup_end, Lsn{});
+    EXPECT_FALSE(file.backup_end_required);
+    EXPECT_EQ(file.block_size, 8192u);
+    EXPECT_EQ(file.blocks_per_file, 131072u);
+    EXPECT_EQ(file.wal_block_size, 8192u);
+    EXPECT_EQ(file.wal_segment_size, 16u << 20);
+    EXPECT_EQ(file.data_checksum_version, 0u);
+    EXPECT_EQ(Refusal(Altered([](Bytes &) {})), std::nullopt) << "the padded file";
+}
+
+TEST(ControlFile, KnowsTheLayoutsOfLaterServers) {
+    ControlFile file = ParseControlFile(Altered([](Bytes &bytes) {
+        Set32(8, 1700)(bytes);
+        Set32(12, 202406281)(bytes);
+        Set32(60, 1)(bytes);    // wal_level of the checkpoint
+        Set32(252, 1)(bytes);
+    }));
+    EXPECT_EQ(file.server_major, 17);
+    EXPECT_EQ(file.redo.Text(), "0/1500718");
+    EXPECT_EQ(file.data_checksum_version, 1u);
+    file = ParseControlFile(Altered(
+        [](Bytes &bytes) {
+            Set32(8, 1800)(bytes);
+            Set32(12, 202506291)(bytes);
+            bytes.insert(bytes.begin() + 256, std::byte{1});    // default_char_signedness
+        },
+        292));
+    EXPECT_EQ(file.server_major, 18);
+    EXPECT_EQ(file.wal_segment_size, 16u << 20);
+    EXPECT_EQ(ParseControlFile(Altered(Set32(12, 202301011))).server_major, 0) << "a development version";
+}
+
+TEST(ControlFile, ReadsWhereARecoveryStands) {
+    ControlFile file = ParseControlFile(Altered([](Bytes &bytes) {
+        Set32(16, 5)(bytes);
+        Set32(48, 7)(bytes);
+        Set32(52, 6)(bytes);
+        PutLittleEndian<std::uint64_t>(bytes.data() + 136, 0x1234567890);
+        Set32(144, 7)(bytes);
+        PutLittleEndian<std::uint64_t>(bytes.data() + 152, 0x1100000028);
+        PutLittleEndian<std::uint64_t>(bytes.data() + 160, 0x1200000000);
+        bytes[168] = std::byte{1};
+    }));
+    EXPECT_EQ(ClusterStateName(file.state), "in archive recovery");
+    EXPECT_EQ(file.timeline.value, 7u);
+    EXPECT_EQ(file.previous_timeline.value, 6u);
+    EXPECT_EQ(file.minimum_recovery.Text(), "12/34567890");
+    EXPECT_EQ(file.minimum_recovery_timeline.value, 7u);
+    EXPECT_EQ(file.backup_start.Text(), "11/28");
+    EXPECT_EQ(file.backup_end.Text(), "12/0");
+    EXPECT_TRUE(file.backup_end_required);
+}
+
+TEST(ControlFile, EveryAlteredBitIsSeen) {
+    Bytes real = HexDecode(kReal15);
+    for (std::size_t i = 0; i < 292; i++) {
+        Bytes altered = real;
+        altered[i] ^= std::byte{1};
+        EXPECT_TRUE(Refusal(altered)) << i;
+    }
+    for (std::size_t size = 0; size < 292; size++)
+        EXPECT_EQ(Refusal(ByteView(real).first(size)), Code::kCorrupt) << size;
+    EXPECT_EQ(Refusal(Bytes(8192)), Code::kUnsupported);
+}
+
+TEST(ControlFile, RefusesOtherVersionsAndMachines) {
+    EXPECT_EQ(Refusal(Altered(Set32(8, 1201))), Code::kUnsupported);
+    EXPECT_EQ(Refusal(Altered(Set32(8, 1902))), Code::kUnsupported);
+    EXPECT_EQ(Refusal(Altered(Set32(8, 0x14050000))), Code::kUnsupported) << "another byte order";
+    EXPECT_EQ(Refusal(Altered(Set32(204, 4))), Code::kUnsupported) << "another alignment";
+    EXPECT_EQ(Refusal(Altered(Set32(208, 4))), Code::kUnsupported) << "other floating-point numbers";
+}
+
+TEST(ControlFile, RefusesImpossibleNumbers) {
+    const std::pair<std::size_t, std::uint32_t> impossible[] = {{16, 7},  {216, 8000}, {220, 0},
+                                                                {224, 0}, {228, 1000}, {48, 0}};
+    for (auto [at, value] : impossible) EXPECT_EQ(Refusal(Altered(Set32(at, value))), Code::kCorrupt) << at;
+}
+
+}    // namespace
+}    // namespace ark
