@@ -70,8 +70,9 @@ bool IsBackupId(std::string_view text) {
 namespace layout {
 namespace {
 
-constexpr std::array<std::string_view, 11> kKindNames{
-    "repository", "writer", "key", "begin", "packs", "manifest", "end", "pack", "event", "quarantine", "reserved"};
+constexpr std::array<std::string_view, 12> kKindNames{"repository", "writer",     "key", "begin",
+                                                      "packs",      "manifest",   "end", "pack",
+                                                      "event",      "quarantine", "wal", "reserved"};
 
 std::optional<Place> ParseBackupObject(std::string_view id, std::string_view what) {
     if (!IsBackupId(id)) return std::nullopt;
@@ -95,6 +96,16 @@ std::optional<Place> ParseKey(std::string_view domain, std::string_view file) {
     auto [generation, wrap] = SplitAtDot(file);
     if (!All(domain, IsPlain) || !IsCounter(generation) || !All(wrap, IsPlain)) return std::nullopt;
     return Place{.kind = Kind::kKey, .subject = std::string(domain), .id = std::string(file)};
+}
+
+std::optional<Place> ParseWal(std::string_view timeline, std::string_view file) {
+    try {
+        WalFileName name = ParseWalFileName(file);
+        if (name.timeline.Text() != timeline) return std::nullopt;
+    } catch (const Error &) {    // no name of a WAL file
+        return std::nullopt;
+    }
+    return Place{.kind = Kind::kWal, .id = std::string(file)};
 }
 
 std::vector<std::string_view> Split(std::string_view name) {
@@ -145,13 +156,16 @@ std::string Quarantine(std::string_view pack_hex, std::uint64_t frame) {
     return fmt::format("quarantine/{}.{}", pack_hex, frame);
 }
 
+std::string WalOf(TimelineId timeline) { return fmt::format("wal/{}/", timeline.Text()); }
+std::string Wal(const WalFileName &file) { return WalOf(file.timeline) + file.Text(); }
+
 std::string_view KindName(Kind kind) { return kKindNames.at(static_cast<std::size_t>(kind)); }
 
 std::optional<Place> Parse(std::string_view name) {
     if (name == kIdentity) return Place{.kind = Kind::kRepository};
     std::vector<std::string_view> parts = Split(name);
     std::string_view folder = parts[0];
-    if (folder == "wal" || folder == "tail" || folder == "labels")
+    if (folder == "tail" || folder == "labels")
         return parts.size() > 1 ? std::optional(Place{.kind = Kind::kReserved}) : std::nullopt;
     if (parts.size() == 2 && folder == "writers" && IsCounter(parts[1]))
         return Place{.kind = Kind::kWriter, .id = std::string(parts[1])};
@@ -163,6 +177,7 @@ std::optional<Place> Parse(std::string_view name) {
     if (parts.size() != 3) return std::nullopt;
     if (folder == "keys") return ParseKey(parts[1], parts[2]);
     if (folder == "backups") return ParseBackupObject(parts[1], parts[2]);
+    if (folder == "wal") return ParseWal(parts[1], parts[2]);
     if (folder == "events") return ParseEvent(parts[1], parts[2]);
     if (folder == "packs" && IsBackupId(parts[1]) && IsPackId(parts[2]))
         return Place{.kind = Kind::kPack, .backup = BackupId(parts[1]), .pack = std::string(name.substr(6))};

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "pgdata/wal_name.h"
+
 namespace ark {
 
 // "<name>.<system identifier>": the path of one cluster in a store.
@@ -36,8 +38,23 @@ bool IsPackName(std::string_view pack);     // "<backup id>/<64 hex>"
 std::string PacksOf(const BackupId &id);    // prefix of the packs a backup made
 std::string Event(std::string_view subject, std::string_view event_id, std::string_view type);
 std::string Quarantine(std::string_view pack_hex, std::uint64_t frame);
+std::string Wal(const WalFileName &file);
+std::string WalOf(TimelineId timeline);    // prefix of its files
 
-enum class Kind { kRepository, kWriter, kKey, kBegin, kPacks, kManifest, kEnd, kPack, kEvent, kQuarantine, kReserved };
+enum class Kind {
+    kRepository,
+    kWriter,
+    kKey,
+    kBegin,
+    kPacks,
+    kManifest,
+    kEnd,
+    kPack,
+    kEvent,
+    kQuarantine,
+    kWal,
+    kReserved
+};
 std::string_view KindName(Kind kind);    // as in the header
 
 // What a name below the cluster path is; nullopt for one that this version cannot place.
@@ -47,7 +64,7 @@ struct Place {
     std::string pack{};       // pack: "<backup id>/<64 hex>"; quarantine: "<64 hex>"
     std::string subject{};    // event: what it is about; key: its domain
     std::string type{};       // event
-    std::string id{};         // event id, key generation.wrap, writer epoch, quarantine's frame
+    std::string id{};         // event id, key generation.wrap, writer epoch, quarantine's frame, name of a WAL file
 };
 std::optional<Place> Parse(std::string_view name);
 

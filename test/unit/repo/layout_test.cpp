@@ -25,7 +25,11 @@ TEST(Layout, PlacesEveryNameItSpells) {
         {layout::Event(kBackup, "0000000007-0123abcd", "hold"), Kind::kEvent},
         {layout::Event("cluster", "0000000007-0123abcd", "policy"), Kind::kEvent},
         {layout::Quarantine(kHex, 17), Kind::kQuarantine},
-        {"wal/00000001/000000010000000000000001", Kind::kReserved},
+        {layout::Wal(ParseWalFileName("000000010000000000000001")), Kind::kWal},
+        {layout::Wal(ParseWalFileName("0000000A0000000000000001.partial")), Kind::kWal},
+        {layout::Wal(ParseWalFileName("00000002.history")), Kind::kWal},
+        {layout::Wal(ParseWalFileName("000000010000000000000001.00000028.backup")), Kind::kWal},
+        {"tail/1", Kind::kReserved},
     };
     for (const auto &[name, kind] : names) {
         std::optional<layout::Place> place = layout::Parse(name);
@@ -63,6 +67,13 @@ TEST(Layout, DoesNotPlaceNamesThatItDoesNotSpell) {
                                    "quarantine/" + kHex + ".01",
                                    "quarantine/" + kHex + ".x",
                                    "wal",
+                                   "wal/00000001",
+                                   "wal/00000001/00000001000000000000001",
+                                   "wal/00000001/000000020000000000000001",
+                                   "wal/00000001/000000010000000000000001.gz",
+                                   "wal/00000001/00000001.history.partial",
+                                   "wal/1/000000010000000000000001",
+                                   "wal/00000001/x/000000010000000000000001",
                                    "locks/mine"};
     for (const std::string &name : strange) EXPECT_FALSE(layout::Parse(name)) << name;
 }

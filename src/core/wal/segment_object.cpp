@@ -1,0 +1,206 @@
+#include "wal/segment_object.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/encoding.h"
+#include "wal/segment_source.h"
+
+namespace ark {
+namespace {
+
+constexpr std::string_view kStopHint =
+    "Nothing was replaced, and the server keeps its WAL. If this server is a copy, give it a store of its own or set "
+    "archive_mode = off. If it replaces the owner: pg_ark lease take.";
+
+struct FileDigest {
+    std::uint64_t length = 0;
+    Sha256Digest sha256{};
+};
+
+FileDigest DigestOf(Source &plain) {
+    FileDigest out;
+    Sha256Stream digest;
+    Bytes block(256 << 10);
+    while (std::size_t n = plain.Read(block)) {
+        digest.Update(ByteView(block).first(n));
+        out.length += n;
+    }
+    out.sha256 = digest.Finish();
+    if (!plain.Rewind()) throw Error(Code::kInternal, "a WAL file was given that cannot be read twice");
+    return out;
+}
+
+// The name was taken: what lies there decides. The order is that of section 11.
+SegmentResult Settle(const Repository &repository, KeyRing &keys, const SegmentSource &ours, const FileDigest &file,
+                     const Error &taken) {
+    const std::string name = ours.info().name.Text();
+    std::optional<SegmentInfo> found = StatSegment(repository, keys, ours.info().name);
+    if (!found) throw taken;
+    if (ours.Used(found->salt)) return {SegmentOutcome::kStored, *found, ours.size()};
+    if (found->epoch > repository.epoch())
+        throw Error(Code::kConflict, fmt::format("WAL file \"{}\" was stored by another server", name),
+                    fmt::format("It was written under epoch {}, and this server has epoch {}: somebody else has taken "
+                                "over \"{}\".",
+                                found->epoch, repository.epoch(), repository.cluster().Path()),
+                    std::string(kStopHint));
+    std::string digest = SegmentDigest(keys.Get(found->domain, found->generation), file.sha256);
+    if (found->length == file.length && found->digest == digest) return {SegmentOutcome::kSameAlready, *found, 0};
+    throw Error(Code::kConflict, fmt::format("WAL file \"{}\" is already in the store with another content", name),
+                fmt::format("Stored: {} bytes, digest {}, epoch {}. To be stored: {} bytes, digest {}, epoch {}.",
+                            found->length, found->digest, found->epoch, file.length, digest, repository.epoch()),
+                std::string(kStopHint));
+}
+
+Error Damaged(const WalFileName &name, std::string detail) {
+    return Error(Code::kCorrupt, fmt::format("the stored WAL file \"{}\" is damaged", name.Text()), std::move(detail));
+}
+
+// What lies behind the front, taken piece by piece and digested.
+class Body {
+public:
+    Body(Reader &reader, const WalFileName &name, Bytes begin)
+        : reader_(reader), name_(name), have_(std::move(begin)) {}
+
+    // The front, once it is parsed: `size` bytes.
+    void Skip(std::size_t size) {
+        digest_.Update(ByteView(have_).first(size));
+        at_ = size;
+    }
+    // Exactly `size` bytes, replacing `to`.
+    void Take(std::size_t size, Bytes &to, bool digested = true) {
+        to.resize(size);
+        std::size_t filled = std::min(size, have_.size() - at_);
+        std::copy_n(have_.begin() + static_cast<std::ptrdiff_t>(at_), filled, to.begin());
+        at_ += filled;
+        while (std::size_t n = filled < size ? reader_.Read(MutableBytes(to).subspan(filled)) : 0) filled += n;
+        if (filled < size) throw Damaged(name_, "It ends too early.");
+        if (digested) digest_.Update(to);
+    }
+    void Finish() {
+        Bytes line;
+        std::string expected = "sha256 " + HexEncode(digest_.Finish()) + "\n";
+        Take(kCheckLineSize, line, false);
+        if (AsText(line) != expected) throw Damaged(name_, "Its bytes do not have the digest of its last line.");
+        std::byte more;
+        if (at_ < have_.size() || reader_.Read({&more, 1}) != 0) throw Damaged(name_, "It goes on after its end.");
+    }
+
+private:
+    Reader &reader_;
+    const WalFileName &name_;
+    Bytes have_;
+    std::size_t at_ = 0;
+    Sha256Stream digest_;
+};
+
+Bytes ReadFront(Reader &reader) {
+    Bytes front(kWalFrontLimit);
+    std::size_t have = 0;
+    while (std::size_t n = have < front.size() ? reader.Read(MutableBytes(front).subspan(have)) : 0) have += n;
+    front.resize(have);
+    return front;
+}
+
+// One frame, decoded; its plain length is at most `left`.
+void TakeFrame(Body &body, std::uint64_t frame, std::uint64_t left, const SegmentCipher &cipher,
+               Decompressor &decompressor, const WalFileName &name, Bytes &stored, Bytes &plain) {
+    body.Take(kWalPrefixSize, stored);
+    auto length = GetBigEndian<std::uint32_t>(stored.data()), size = GetBigEndian<std::uint32_t>(stored.data() + 4);
+    if (size == 0 || size > kMostWalFrame || size > left || length > 2 * kMostWalFrame)
+        throw Damaged(name, fmt::format("Frame {} has an impossible length.", frame));
+    body.Take(length, stored);
+    try {
+        cipher.Open(frame, stored);
+        decompressor.Decompress(stored, size, plain);
+    } catch (const Error &error) {
+        if (error.code != Code::kCorrupt) throw;
+        throw Damaged(name, fmt::format("Frame {}: {}. {}", frame, error.message, error.detail));
+    }
+}
+
+}    // namespace
+
+SegmentResult WriteSegment(const Repository &repository, KeyRing &keys, const DomainKey &key, const SegmentFacts &facts,
+                           Source &plain, Random &random) {
+    const std::string name = facts.name.Text();
+    if (repository.epoch() == 0)
+        throw Error(Code::kInternal, fmt::format("WAL file \"{}\" would be stored without an epoch", name));
+    if (repository.encrypted() != key.encrypted())
+        throw Error(Code::kInternal, fmt::format("WAL file \"{}\" would be stored with the wrong kind of key", name));
+    if (facts.system_identifier != repository.cluster().system_identifier)
+        throw Error(Code::kConflict,
+                    fmt::format("WAL file \"{}\" is not of the cluster of \"{}\"", name, repository.cluster().Path()),
+                    fmt::format("Its system identifier is {}.", facts.system_identifier),
+                    "Check the store's URL and the setting cluster.");
+    FileDigest file = DigestOf(plain);
+    if (!IsWalFileLength(facts.name, file.length))
+        throw Error(Code::kInvalidArgument, fmt::format("WAL file \"{}\" cannot be {} bytes long", name, file.length),
+                    "A segment is as long as the server's segment size.");
+    SegmentInfo info;
+    info.name = facts.name;
+    info.epoch = repository.epoch();
+    info.domain = key.domain;
+    info.generation = key.generation;
+    info.compression = facts.compression.kind;
+    info.system_identifier = facts.system_identifier;
+    info.length = file.length;
+    info.digest = SegmentDigest(key, file.sha256);
+    SegmentSource source(repository, key, std::move(info), file.sha256, facts.compression, plain, random);
+    try {
+        ObjectInfo stored =
+            repository.storage().Put(repository.FullName(layout::Wal(facts.name)), source, PutMode::kCreate);
+        if (stored.size != source.size())
+            throw Damaged(facts.name,
+                          fmt::format("{} bytes were sent, and {} are stored.", source.size(), stored.size));
+        return {SegmentOutcome::kStored, source.info(), stored.size};
+    } catch (const Error &error) {
+        if (error.code != Code::kAlreadyExists) throw;
+        return Settle(repository, keys, source, file, error);
+    }
+}
+
+std::optional<SegmentInfo> ReadSegment(const Repository &repository, KeyRing &keys, const WalFileName &name,
+                                       const std::function<void(ByteView)> &sink) {
+    std::unique_ptr<Reader> reader = repository.storage().Open(repository.FullName(layout::Wal(name)), {});
+    if (!reader) return std::nullopt;
+    Bytes begin = ReadFront(*reader);
+    SegmentFront front = ParseSegmentFront(begin, repository, keys, name);
+    Body body(*reader, name, std::move(begin));
+    body.Skip(front.size);
+    SegmentCipher cipher(repository, front.key, front.info);
+    Decompressor decompressor(front.info.compression);
+    Sha256Stream digest;
+    Bytes stored, plain;
+    std::uint64_t left = front.info.length;
+    for (std::uint64_t frame = 0; left > 0; frame++) {
+        TakeFrame(body, frame, left, cipher, decompressor, name, stored, plain);
+        digest.Update(plain);
+        left -= plain.size();
+        sink(plain);
+    }
+    body.Finish();
+    if (std::string found = SegmentDigest(front.key, digest.Finish()); found != front.info.digest)
+        throw Damaged(name, fmt::format("Its digest is {}, its header says {}.", found, front.info.digest));
+    return front.info;
+}
+
+std::optional<SegmentInfo> StatSegment(const Repository &repository, KeyRing &keys, const WalFileName &name) {
+    std::unique_ptr<Reader> reader =
+        repository.storage().Open(repository.FullName(layout::Wal(name)), {0, kWalFrontLimit});
+    if (!reader) return std::nullopt;
+    return ParseSegmentFront(ReadFront(*reader), repository, keys, name).info;
+}
+
+void ListSegments(const Repository &repository, TimelineId timeline,
+                  const std::function<bool(const SegmentName &, const ObjectInfo &)> &visit) {
+    repository.List(layout::WalOf(timeline), [&](const ObjectInfo &info) {
+        std::optional<layout::Place> place = layout::Parse(info.name);
+        if (!place) throw Error(Code::kCorrupt, fmt::format("\"{}\" is not the name of a WAL file", info.name));
+        WalFileName name = ParseWalFileName(place->id);
+        return name.kind != WalFileName::Kind::kSegment || visit(name.segment, info);
+    });
+}
+
+}    // namespace ark
