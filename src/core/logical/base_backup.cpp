@@ -9,7 +9,7 @@
 namespace ark {
 namespace {
 
-constexpr std::size_t kMostFrames = 50'000;
+constexpr std::size_t kMostReusable = 50'000;
 
 bool IsDamage(const Error &error) { return error.code == Code::kCorrupt || error.code == Code::kNotFound; }
 
@@ -59,7 +59,7 @@ std::vector<FrameRef> BaseBackup::FramesAt(std::string_view path) {
 std::vector<FrameRef> BaseBackup::FramesBelow(std::string_view prefix) {
     return Frames([&](std::vector<FrameRef> &frames) {
         cursor_->SkipTo(prefix);
-        for (; cursor_->Current() && cursor_->Path().starts_with(prefix) && frames.size() < kMostFrames;
+        for (; cursor_->Current() && cursor_->Path().starts_with(prefix) && frames.size() < kMostReusable;
              cursor_->Next())
             AddFramesHere(frames);
     });
