@@ -75,10 +75,15 @@ outcome($node, $id);
 
 # A database that is dropped by force takes its backup with it.
 ask($node, 'CREATE DATABASE doomed TEMPLATE app');
+my $holder = background($node, 'BEGIN; ALTER VIEW beside SET (security_barrier = true); SELECT pg_sleep(170)', 'doomed');
+until_true($node, q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'doomed' AND wait_event = 'PgSleep')});
 $job = start_job($node, q{SELECT job_id FROM ark.backup_now(database => 'doomed', wait => false)}, 'copy');
+until_true($node, q{SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND NOT granted)});    # pg_dump is at work
+$job->{others} = [ descendants($job->{engine}) ];
 $began = time;
 ask($node, 'DROP DATABASE doomed WITH (FORCE)');
 $end = outcome($node, $job->{id});
+finished($holder);
 took_less($began, 30, 'DROP DATABASE WITH (FORCE) of the one being backed up');
 is($end->{state}, 'failed', 'its backup failed');
 like("$end->{message} $end->{detail}", qr/terminat|connection|doomed/, 'and says what was lost: ' . $end->{message});
