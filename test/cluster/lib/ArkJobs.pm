@@ -46,8 +46,7 @@ sub start_job
 sub job_in_phase
 {
 	my ($node, $id, $phase) = @_;
-	# A small database is read into the queues of a slow store at once: then it is the end of the copying that lasts.
-	my $is_there = defined $phase ? "(phase = '$phase' OR '$phase' = 'copy' AND phase = 'commit') AND (done_bytes > 0 OR phase <> 'copy')" : 'engine_pid IS NOT NULL';
+	my $is_there = defined $phase ? "phase = '$phase' AND (done_bytes > 0 OR phase <> 'copy')" : 'engine_pid IS NOT NULL';
 	until_true($node, "SELECT EXISTS (SELECT FROM ark.progress WHERE job_id = $id AND $is_there)"
 		  . " OR (SELECT state NOT IN ('queued', 'running') FROM ark.job_history WHERE job_id = $id)");
 	my ($worker, $engine) = split /\|/, ask($node, "SELECT worker_pid, engine_pid FROM ark.progress WHERE job_id = $id");
