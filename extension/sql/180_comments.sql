@@ -94,7 +94,7 @@ BEGIN
         ('owner', 'owner of the table'), ('key', 'of a table: the columns that identify a row; of an export or backup: its name in the store'), ('filter', 'which rows of it; null: all'),
         ('written_at', 'when it was written'), ('message', 'what happened, for people'), ('detail', 'the evidence'), ('hint', 'what to do next'),
         ('sqlstate', 'code of the error'), ('warnings', 'what was worth a warning'), ('arguments', 'what it was called with'),
-        ('phase', 'what it is doing'), ('current', 'the table or object it is at'), ('percent', 'how much of the data is read'), ('done_bytes', 'data read so far'),
+        ('phase', 'what it is doing; a backup: plan, copy (it reads), upload (all is read, the rest is sent), commit'), ('current', 'the table or object it is at'), ('percent', 'how much of the data is read'), ('done_bytes', 'data read so far'),
         ('total_bytes', 'data to read; null: not known'), ('done_items', 'tables or objects done'), ('total_items', 'tables or objects to do'),
         ('bytes_per_second', 'its rate so far'), ('remaining', 'how long at that rate'), ('waiting_for', 'why it has not begun'), ('worker_pid', 'its background worker'),
         ('engine_pid', 'its engine program'), ('name', 'its name'), ('cron', 'when: minute, hour, day of month, month, day of week'), ('timezone', 'the time zone of the cron line'),

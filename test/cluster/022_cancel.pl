@@ -43,7 +43,7 @@ release_lock($node, 'app');
 
 # By its waiting session.
 my $session = background($node, q{SELECT * FROM ark.backup_now(database => 'app')});
-until_true($node, q{SELECT EXISTS (SELECT FROM ark.progress WHERE phase = 'copy')});
+until_true($node, q{SELECT EXISTS (SELECT FROM ark.progress WHERE phase IN ('copy', 'upload'))});
 my $id = ask($node, 'SELECT job_id FROM ark.progress');
 $began = time;
 ask($node, 'SELECT pg_cancel_backend(' . waiting_pid('ark.backup_now') . ')');
@@ -53,6 +53,7 @@ like($said->{err}, qr/canceling statement due to user request.*DETAIL:\s+Job $id
 is(outcome($node, $id)->{state}, 'cancelled', 'and its job is cancelled');
 
 # A lost client and a timeout end the wait and not the job.
+hold_lock($node, 'app', 'ALTER VIEW beside SET (security_barrier = true)');
 $session = background($node, q{SET statement_timeout = '1s'; SELECT * FROM ark.backup_now(database => 'app')});
 $said = finished($session);
 like($said->{err}, qr/job (\d+) goes on.*canceling statement due to statement timeout/s, 'a timeout ends the wait');
@@ -66,12 +67,25 @@ ask($node, 'DROP DATABASE other');
 took_less($began, 10, 'DROP DATABASE of another database beside a job');
 my ($code, undef, $refused) = $node->psql('postgres', 'DROP DATABASE app');
 isnt($code, 0, 'DROP DATABASE of the one being backed up is refused');
-like($refused, qr/being accessed by other users/, 'as it is under pg_dump');
+like($refused, qr/being accessed by other users.*other session\(s\) and 1 prepared transaction/s, 'as it is under pg_dump');
 $session = background($node, 'ALTER TABLE clients SET (fillfactor = 90)', 'app');
 is(finished($session)->{exit}, 0, 'an ALTER TABLE gets through');
 like(ask($node, "SELECT state FROM ark.job_history WHERE job_id = $id"), qr/^(running|done)$/, 'and the job goes on');
 ask($node, "SELECT * FROM ark.cancel_job($id)") if ask($node, "SELECT state FROM ark.job_history WHERE job_id = $id") eq 'running';
 outcome($node, $id);
+release_lock($node, 'app');
+
+# A database whose rows are read can go: its backup only has to be sent.
+ask($node, 'CREATE DATABASE read TEMPLATE app');
+set_option($node, 'ark.max_rate', '1MB');
+$job = start_job($node, q{SELECT job_id FROM ark.backup_now(database => 'read', wait => false)}, 'upload');
+ask($node, 'DROP DATABASE read');
+is(ask($node, "SELECT state FROM ark.progress WHERE job_id = $job->{id}"), 'running', 'a database that was read is dropped beside its backup');
+$end = outcome($node, $job->{id});
+is($end->{state}, 'done', 'which is taken') or diag("$end->{message} $end->{detail}");
+is(restored_beside($node, $end->{backup_id}, 'read'), '', 'and gives the database back');
+$node->same_rows('read', $rows, 'as it was');
+slow();
 
 # A database that is dropped by force takes its backup with it.
 ask($node, 'CREATE DATABASE doomed TEMPLATE app');

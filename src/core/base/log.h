@@ -9,7 +9,7 @@ namespace ark {
 
 // A snapshot of how far the work is; unknown totals are 0.
 struct Progress {
-    std::string phase;               // "plan", "copy", "commit", "stage", "merge", ...
+    std::string phase;               // "plan", "copy", "upload", "commit", "stage", "merge", ...
     std::uint64_t done_bytes = 0;    // plain bytes read or written so far
     std::uint64_t total_bytes = 0;
     std::uint64_t stored_bytes = 0;

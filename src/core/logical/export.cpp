@@ -151,21 +151,29 @@ private:
                               log_};
         ExportResult result;
         AttemptResult attempt = AttemptUntilWhole(context, result);
-        Progress committing;
-        committing.phase = "commit";
-        committing.done_bytes = committing.total_bytes = counters.plain_bytes;
-        committing.stored_bytes = session_->new_bytes();
-        committing.done_items = committing.total_items = attempt.totals.tables;
-        log_.Report(committing);
+        Json body = Body(attempt);
+        latest_.reset();    // the database is not needed any more: a slow store keeps nobody from dropping it
+        Progress progress;
+        progress.phase = "upload";
+        progress.done_bytes = progress.total_bytes = counters.plain_bytes;
+        progress.done_items = progress.total_items = attempt.totals.tables;
         for (auto &store : stores_) store->packs().End();
-        for (auto &store : stores_) store->packs().Finish();
+        for (auto &store : stores_) {
+            progress.stored_bytes = session_->new_bytes();
+            log_.Report(progress);
+            store->packs().Finish();
+        }
         stores_.clear();
+        progress.phase = "commit";
+        progress.stored_bytes = session_->new_bytes();
+        log_.Report(progress);
         result.backup_id = session_->id();
         result.tables = attempt.totals.tables;
         result.rows = attempt.totals.rows;
         result.plain_bytes = attempt.totals.plain_bytes;
         result.reused_bytes = counters.reused_bytes;
-        result.clear = session_->Commit(Body(attempt));
+        body["finished"] = FormatTime(clock_.Now());
+        result.clear = session_->Commit(body);
         result.new_bytes = result.clear.new_bytes;
         return result;
     }
@@ -233,7 +241,6 @@ private:
                 {"lsn", attempt.facts.at("lsn")},
                 {"snapshot_time", attempt.facts.at("snapshot_time")},
                 {"started", FormatTime(started_)},
-                {"finished", FormatTime(clock_.Now())},
                 {"encoding", facts.String(0, 0)},
                 {"collate", facts.String(0, 1)},
                 {"ctype", facts.String(0, 2)},

@@ -34,8 +34,9 @@ sub until_true
 	croak "never became true: $sql\n" . ask($node, 'TABLE ark.progress');
 }
 
-# Starts the job that `sql` (a SELECT of its job_id) submits, and returns as soon as it is in `phase` and has read something:
-# { id, worker, engine, others => [processes of the engine's own] }.
+# Starts the job that `sql` (a SELECT of its job_id) submits, and returns as soon as it is in `phase`:
+# { id, worker, engine, others => [processes of the engine's own] }. 'copy' is: it has read something, and is not done with reading
+# and sending; how much of the reading is left depends on the machine, unless a lock holds it up.
 sub start_job
 {
 	my ($node, $sql, $phase) = @_;
@@ -46,7 +47,7 @@ sub start_job
 sub job_in_phase
 {
 	my ($node, $id, $phase) = @_;
-	my $is_there = defined $phase ? "phase = '$phase' AND (done_bytes > 0 OR phase <> 'copy')" : 'engine_pid IS NOT NULL';
+	my $is_there = !defined $phase ? 'engine_pid IS NOT NULL' : $phase eq 'copy' ? "phase IN ('copy', 'upload') AND done_bytes > 0" : "phase = '$phase'";
 	until_true($node, "SELECT EXISTS (SELECT FROM ark.progress WHERE job_id = $id AND $is_there)"
 		  . " OR (SELECT state NOT IN ('queued', 'running') FROM ark.job_history WHERE job_id = $id)");
 	my ($worker, $engine) = split /\|/, ask($node, "SELECT worker_pid, engine_pid FROM ark.progress WHERE job_id = $id");
