@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "logical/whole/dump_contents.h"
 #include "logical/whole/load_plan.h"
 
@@ -24,70 +26,117 @@ protected:
         table.name = name;
         table.bytes = chunks * chunk_bytes;
         plan.bytes += table.bytes;
-        LargeTable large{&table, {}, table.bytes, 0};
+        LargeTable large{.table = &table, .chunks = {}, .bytes_left = table.bytes};
         for (std::size_t i = 0; i < chunks; i++) large.chunks.push_back({name + std::to_string(i), chunk_bytes});
+        table.chunks_left = chunks;
         plan.large.push_back(std::move(large));
         return table;
     }
-    static std::string Path(const std::optional<LoadUnit> &unit) { return unit ? unit->chunk.path : "none"; }
+    static std::string First(const std::optional<LoadUnit> &unit) {
+        return !unit ? "none" : unit->chunks.empty() ? "batch" : unit->chunks.front();
+    }
 
     LoadPlan plan;
+    FlagTicker ticker;
 };
 
-TEST_F(Queue, GivesEachConnectionATableOfItsOwnFirstAndThenLetsItHelp) {
-    Add("small", 2, 10);
-    Add("large", 4, 100);
+TEST_F(Queue, GivesEachConnectionATableOfItsOwnAndFreezesItWhileTheOthersAreBusyToo) {
+    Add("large", 5, 100);
+    Add("small", 2, 100);
     LoadQueue queue(plan, 2);
-    auto first = queue.Take();
-    EXPECT_EQ(Path(first), "large0");
-    EXPECT_FALSE(first->frozen);
-    EXPECT_EQ(Path(queue.Take()), "table/s/small/data/");
-    EXPECT_EQ(Path(queue.Take()), "large1") << "helps, when there is no other";
-    queue.Done(*first);
-    EXPECT_EQ(Path(queue.Take()), "large2");
-    EXPECT_EQ(Path(queue.Take()), "large3");
-    EXPECT_EQ(Path(queue.Take()), "none");
+    auto large = queue.Take(ticker), small = queue.Take(ticker);
+    EXPECT_EQ(First(large), "large0");
+    EXPECT_EQ(First(small), "small0");
+    EXPECT_TRUE(large->frozen && small->frozen);
+    EXPECT_EQ(large->chunks.size(), 5u) << "as far as it goes";
+    EXPECT_TRUE(queue.More(*large)) << "another chunk of the small one is left";
+    EXPECT_TRUE(queue.More(*small));
+    EXPECT_FALSE(queue.More(*small)) << "it has no more";
+    EXPECT_FALSE(queue.More(*large)) << "the other connection comes soon";
+    queue.Done(*large);
+    queue.Done(*small);
+    auto shared = queue.Take(ticker);
+    EXPECT_EQ(First(shared), "large2");
+    EXPECT_FALSE(shared->frozen) << "it is not empty any more";
+    EXPECT_EQ(First(queue.Take(ticker)), "large3");
+    EXPECT_EQ(First(queue.Take(ticker)), "large4");
+    EXPECT_EQ(First(queue.Take(ticker)), "none");
 }
 
-TEST_F(Queue, GivesBatchesOfSmallTablesLast) {
+TEST_F(Queue, SharesTheOnlyLargeTableFromTheBeginning) {
+    Add("large", 3, 100);
+    LoadQueue queue(plan, 2);
+    auto first = queue.Take(ticker), second = queue.Take(ticker);
+    EXPECT_EQ(First(first), "large0");
+    EXPECT_EQ(First(second), "large1");
+    EXPECT_FALSE(first->frozen || second->frozen);
+}
+
+TEST_F(Queue, EndsATransactionThatAnotherConnectionWaitsFor) {
+    Add("one", 10000, 1);
+    Add("two", 10000, 1);
+    LoadQueue queue(plan, 3);
+    auto one = queue.Take(ticker), two = queue.Take(ticker);
+    EXPECT_TRUE(one->frozen && two->frozen);
+    std::optional<LoadUnit> next;
+    std::jthread waiter([&] { next = queue.Take(ticker); });
+    while (queue.More(*one)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_GT(one->of->chunks.size(), 0u) << "it was ended before its time";
+    queue.Done(*one);
+    waiter.join();
+    ASSERT_TRUE(next);
+    EXPECT_EQ(next->of, one->of);
+    EXPECT_FALSE(next->frozen);
+}
+
+TEST_F(Queue, DoesNotWaitForATransactionThatWillNotEnd) {
+    Add("large", 3, 100);
+    Add("small", 1, 200);
+    LoadQueue queue(plan, 2);
+    auto large = queue.Take(ticker), small = queue.Take(ticker);
+    queue.Done(*small);
+    ticker.Cancel();
+    EXPECT_THROW(queue.Take(ticker), Error);
+}
+
+TEST_F(Queue, GivesBatchesOfSmallTablesLastButBeforeAWait) {
     LoadTable &tiny = plan.tables.emplace_back();
+    tiny.bytes = 150;
     plan.batches.push_back({&tiny});
     Add("large", 2, 100);
     LoadQueue queue(plan, 2);
-    EXPECT_EQ(Path(queue.Take()), "large0");
-    EXPECT_EQ(Path(queue.Take()), "large1");
-    auto batch = queue.Take();
+    auto large = queue.Take(ticker);
+    EXPECT_TRUE(large->frozen);
+    auto batch = queue.Take(ticker);
     ASSERT_TRUE(batch);
     EXPECT_EQ(batch->tables, std::vector<LoadTable *>{&tiny});
-    EXPECT_TRUE(batch->chunk.path.empty());
+    EXPECT_EQ(First(batch), "batch");
     EXPECT_FALSE(batch->frozen);
-    EXPECT_FALSE(queue.Take());
-}
-
-TEST_F(Queue, LoadsTablesWholeAsLongAsTheOthersHaveEnoughToDo) {
-    for (const char *name : {"a", "b", "c"}) Add(name, 3, 100).chunks_left = 3;
-    LoadQueue queue(plan, 2);
-    auto first = queue.Take(), second = queue.Take(), third = queue.Take();
-    EXPECT_TRUE(first->frozen);
-    EXPECT_EQ(first->tables.front()->chunks_left, 1u);
-    EXPECT_TRUE(second->frozen);
-    EXPECT_FALSE(third->frozen) << "both would rather share the last";
-    EXPECT_EQ(third->tables.front()->chunks_left, 3u);
+    EXPECT_FALSE(queue.More(*large)) << "the batch is given out, what is left is to be shared";
+    queue.Done(*large);
+    EXPECT_EQ(First(queue.Take(ticker)), "large1");
+    EXPECT_FALSE(queue.Take(ticker));
 }
 
 TEST_F(Queue, LoadsEveryTableWholeOverOneConnection) {
     Add("large", 3, 100);
     Add("small", 1, 50);
     LoadQueue queue(plan, 1);
-    EXPECT_TRUE(queue.Take()->frozen);
-    EXPECT_TRUE(queue.Take()->frozen);
+    auto large = queue.Take(ticker);
+    EXPECT_TRUE(large->frozen);
+    EXPECT_TRUE(queue.More(*large));
+    EXPECT_TRUE(queue.More(*large));
+    EXPECT_FALSE(queue.More(*large));
+    queue.Done(*large);
+    EXPECT_TRUE(queue.Take(ticker)->frozen);
+    EXPECT_FALSE(queue.Take(ticker));
 }
 
 TEST_F(Queue, EmptiesNoTableWhoseRowsGoElsewhere) {
     Add("partition", 1, 10).target.through_root = true;
     LoadQueue queue(plan, 1);
-    auto unit = queue.Take();
-    EXPECT_EQ(Path(unit), "partition0");
+    auto unit = queue.Take(ticker);
+    EXPECT_EQ(First(unit), "partition0");
     EXPECT_FALSE(unit->frozen);
 }
 

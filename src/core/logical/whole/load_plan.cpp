@@ -50,7 +50,7 @@ private:
 
 LargeTable InChunks(LoadTable &table, std::deque<LoadChunk> chunks) {
     table.chunks_left = chunks.size();
-    return {&table, std::move(chunks), table.bytes, 0};
+    return {.table = &table, .chunks = std::move(chunks), .bytes_left = table.bytes};
 }
 
 }    // namespace
@@ -96,44 +96,78 @@ LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, Ticker &ticker) 
 }
 
 LoadQueue::LoadQueue(LoadPlan &plan, int jobs)
-    : plan_(plan), others_(static_cast<std::uint64_t>(std::max(jobs, 1) - 1)), bytes_left_(plan.bytes) {}
-
-// One transaction that empties a table and fills it writes rows that no vacuum need freeze. It is done where the other
-// connections have as much left to do as this one takes.
-bool LoadQueue::MayTakeWhole(const LargeTable &large) const {
-    bool untouched = large.bytes_left == large.table->bytes;
-    return untouched && !large.table->target.through_root &&
-           (large.chunks.size() == 1 || bytes_left_ - large.bytes_left >= others_ * large.bytes_left);
+    : plan_(plan), others_(static_cast<std::uint64_t>(std::max(jobs, 1) - 1)) {
+    for (const LargeTable &large : plan.large) bytes_left_ += large.bytes_left;
+    for (const std::vector<LoadTable *> &batch : plan.batches)
+        for (const LoadTable *table : batch) bytes_left_ += table->bytes;
 }
 
-std::optional<LoadUnit> LoadQueue::Take() {
-    std::scoped_lock lock(mutex_);
+// What others still have to take is compared with the chunk that would keep them waiting.
+bool LoadQueue::OthersAreBusyWithout(const LargeTable &large) const {
+    return waiting_ == 0 && bytes_left_ - large.bytes_left >= others_ * large.chunks.front().bytes;
+}
+
+LargeTable *LoadQueue::Best() {
     auto rank = [](const LargeTable &large) { return std::pair(large.users == 0, large.bytes_left); };
     LargeTable *best = nullptr;
     for (LargeTable &large : plan_.large)
-        if (!large.chunks.empty() && (!best || rank(large) > rank(*best))) best = &large;
-    if (best) {
-        LoadUnit unit{
-            .tables = {best->table}, .chunk = best->chunks.front(), .frozen = MayTakeWhole(*best), .of = best};
-        if (unit.frozen) {
-            unit.chunk = {TablePrefix(best->table->schema, best->table->name) + "data/", best->bytes_left};
-            best->table->chunks_left = 1;
-            best->chunks.clear();
-        } else {
-            best->chunks.pop_front();
-        }
-        best->bytes_left -= unit.chunk.bytes;
-        bytes_left_ -= unit.chunk.bytes;
-        best->users++;
-        return unit;
+        if (!large.chunks.empty() && !large.frozen && (!best || rank(large) > rank(*best))) best = &large;
+    return best;
+}
+
+void LoadQueue::PopChunk(LargeTable &large) {
+    large.bytes_left -= large.chunks.front().bytes;
+    bytes_left_ -= large.chunks.front().bytes;
+    large.chunks.pop_front();
+}
+
+LoadUnit LoadQueue::Give(LargeTable &large) {
+    bool untouched = large.bytes_left == large.table->bytes && large.users == 0;
+    LoadUnit unit{.tables = {large.table}, .chunks = {}, .of = &large};
+    unit.frozen = untouched && !large.table->target.through_root &&
+                  (large.chunks.size() == 1 || OthersAreBusyWithout(large));
+    for (const LoadChunk &chunk : large.chunks) {
+        unit.chunks.push_back(chunk.path);
+        if (!unit.frozen) break;
     }
-    if (next_batch_ == plan_.batches.size()) return std::nullopt;
-    return LoadUnit{.tables = std::move(plan_.batches[next_batch_++]), .chunk = {}};
+    large.frozen = unit.frozen;
+    large.users++;
+    PopChunk(large);
+    return unit;
+}
+
+std::optional<LoadUnit> LoadQueue::Take(Ticker &ticker) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        if (LargeTable *best = Best()) return Give(*best);
+        if (next_batch_ < plan_.batches.size()) {
+            LoadUnit unit{.tables = std::move(plan_.batches[next_batch_++]), .chunks = {}};
+            for (const LoadTable *table : unit.tables) bytes_left_ -= table->bytes;
+            return unit;
+        }
+        if (std::ranges::all_of(plan_.large, [](const LargeTable &large) { return large.chunks.empty(); }))
+            return std::nullopt;
+        waiting_++;
+        changed_.wait_for(lock, std::chrono::milliseconds(100));
+        waiting_--;
+        ticker.Check();
+    }
+}
+
+bool LoadQueue::More(const LoadUnit &unit) {
+    std::scoped_lock lock(mutex_);
+    LargeTable &large = *unit.of;
+    if (large.chunks.empty() || !OthersAreBusyWithout(large)) return false;
+    PopChunk(large);
+    return true;
 }
 
 void LoadQueue::Done(const LoadUnit &unit) {
     std::scoped_lock lock(mutex_);
-    if (unit.of) unit.of->users--;
+    if (!unit.of) return;
+    unit.of->users--;
+    if (unit.frozen) unit.of->frozen = false;
+    changed_.notify_all();
 }
 
 }    // namespace ark

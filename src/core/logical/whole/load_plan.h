@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cancel.h"
 #include "logical/backup_reader.h"
 #include "logical/whole/dump_contents.h"
 
@@ -33,13 +35,15 @@ struct LargeTable {
     std::deque<LoadChunk> chunks;    // not given out yet
     std::uint64_t bytes_left = 0;    // of these
     int users = 0;
+    bool frozen = false;    // by one connection, in a transaction that others must not wait for
 };
 
-// What one connection loads in one go: a chunk of a large table, a table, or some small ones.
+// What one connection loads in one go: a chunk of a large table or more of them, or some small tables.
 struct LoadUnit {
     std::vector<LoadTable *> tables;
-    LoadChunk chunk;        // of a single table
-    bool frozen = false;    // the whole table, in a transaction of its own that empties it first
+    std::vector<std::string> chunks;    // of a single table; empty: all rows of the tables
+    // In a transaction that empties the table first: the first of the chunks, and then the next ones while More() says so.
+    bool frozen = false;
     LargeTable *of = nullptr;
 };
 
@@ -56,22 +60,34 @@ struct LoadPlan {
 // the rows are not of the same tables. Takes `contents.rows`.
 LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, Ticker &ticker);
 
-// Gives out a plan's units, safe for concurrent calls: connections keep to tables of their own while there are any, then
-// help with the one that has most left; small tables come last.
+// Gives out a plan's units, safe for concurrent calls. Connections keep to tables of their own while there are any, and freeze
+// them: rows that are loaded by the transaction that made their table empty need no vacuum, and no index build dirties their pages
+// again. Then they help with the one that has most left, a chunk at a time. Small tables come last, but before a wait for
+// another's transaction.
 class LoadQueue {
 public:
     LoadQueue(LoadPlan &plan, int jobs);
-    std::optional<LoadUnit> Take();
-    void Done(const LoadUnit &unit);
+
+    // Nothing left: nullopt. Waits while all that is left is in the hands of transactions that freeze, which then end soon; throws
+    // what `ticker` says meanwhile.
+    std::optional<LoadUnit> Take(Ticker &ticker);
+    // Whether a frozen unit goes on with its next chunk: as long as others have enough to do without this table.
+    bool More(const LoadUnit &unit);
+    void Done(const LoadUnit &unit);    // committed
 
 private:
-    bool MayTakeWhole(const LargeTable &large) const;
+    LargeTable *Best();
+    LoadUnit Give(LargeTable &large);
+    bool OthersAreBusyWithout(const LargeTable &large) const;
+    void PopChunk(LargeTable &large);
 
     LoadPlan &plan_;
     std::uint64_t others_;    // connections but one
     std::mutex mutex_;
-    std::uint64_t bytes_left_;    // not given out yet
+    std::condition_variable changed_;
+    std::uint64_t bytes_left_ = 0;    // not given out yet
     std::size_t next_batch_ = 0;
+    int waiting_ = 0;
 };
 
 }    // namespace ark

@@ -42,13 +42,13 @@ public:
                 SpeakEncoding(connection);
                 LoadTogether(connection, plan_.of_extensions);
             });
-        RunWorkers(request_, jobs_, ticker_, log_, [&](Connection &connection, Ticker &) {
+        RunWorkers(request_, jobs_, ticker_, log_, [&](Connection &connection, Ticker &ticker) {
             SpeakEncoding(connection);
-            while (std::optional<LoadUnit> unit = queue_.Take()) {
-                if (unit->chunk.path.empty())
+            while (std::optional<LoadUnit> unit = queue_.Take(ticker)) {
+                if (unit->chunks.empty())
                     LoadTogether(connection, unit->tables);
                 else
-                    LoadChunkOf(connection, *unit);
+                    LoadChunks(connection, *unit);
                 queue_.Done(*unit);
             }
             for (std::size_t from = NextObjects(); from < large_objects_.size(); from = NextObjects())
@@ -66,32 +66,40 @@ private:
         std::vector<std::string> paths;
         for (const LoadTable *table : tables) paths.push_back(TablePrefix(table->schema, table->name) + "data/");
         ContentStream contents = backup_.Contents(std::move(paths));
-        for (LoadTable *table : tables) Copy(connection, *table, contents, false);
+        for (LoadTable *table : tables) Copy(connection, *table, contents, "");
     }
 
-    void LoadChunkOf(Connection &connection, const LoadUnit &unit) {
+    void LoadChunks(Connection &connection, const LoadUnit &unit) {
         LoadTable &table = *unit.tables.front();
-        ContentStream contents = backup_.Contents({unit.chunk.path});
-        if (unit.frozen) connection.Execute("BEGIN; TRUNCATE ONLY " + table.target.table);
-        Copy(connection, table, contents, unit.frozen);
-        if (unit.frozen) connection.Execute("COMMIT");
+        ContentStream contents = backup_.Contents(unit.chunks);
+        if (!unit.frozen) return Copy(connection, table, contents, "");
+        connection.Execute("BEGIN; TRUNCATE ONLY " + table.target.table);
+        Copy(connection, table, contents, " WITH (FREEZE)", [&] { return queue_.More(unit); });
+        connection.Execute("COMMIT");
     }
 
-    void Copy(Connection &connection, LoadTable &table, ContentStream &contents, bool frozen) {
+    // The next contents are rows of `table`, as are those behind them while `more` says so.
+    void Copy(
+        Connection &connection, LoadTable &table, ContentStream &contents, const char *options,
+        const std::function<bool()> &more = [] { return false; }) {
         std::string shown = table.schema + "." + table.name;
+        std::size_t chunks = 0;
         try {
-            Connection::CopyIn copy = connection.BeginCopyIn(fmt::format(
-                "COPY {} {} FROM STDIN{}", table.target.table, table.target.columns, frozen ? " WITH (FREEZE)" : ""));
-            contents.Next([&](ByteView rows) {
-                copy.Write(rows);
-                Advance(rows.size(), shown);
-            });
+            Connection::CopyIn copy = connection.BeginCopyIn(
+                fmt::format("COPY {} {} FROM STDIN{}", table.target.table, table.target.columns, options));
+            do {
+                contents.Next([&](ByteView rows) {
+                    copy.Write(rows);
+                    Advance(rows.size(), shown);
+                });
+                chunks++;
+            } while (more());
             table.loaded += copy.Finish();
         } catch (Error &error) {
             if (error.code != Code::kCancelled) error.InContext(fmt::format("could not load table \"{}\"", shown));
             throw;
         }
-        if (--table.chunks_left > 0) return;
+        if ((table.chunks_left -= chunks) > 0) return;
         if (table.loaded != table.rows)
             throw Error(Code::kCorrupt,
                         fmt::format("table \"{}\" came back with {} rows, the backup has {}", shown,
