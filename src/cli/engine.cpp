@@ -124,6 +124,23 @@ const ServerIdentity &Engine::Server() {
     return *server_;
 }
 
+void Engine::UseDataDirectory(const DataDirectory &directory, TimelineId timeline, Lsn position) {
+    const ControlFile &control = directory.control();
+    ServerIdentity server;
+    server.system_identifier = std::to_string(control.system_identifier);
+    server.timeline = timeline.value;
+    server.version_num = control.server_major * 10000;
+    server.catalog_version = control.catalog_version;
+    server.block_size = control.block_size;
+    server.segment_size = control.wal_segment_size;
+    server.data_checksums = control.data_checksum_version != 0;
+    server.in_recovery = directory.InRecovery();
+    server.data_directory = std::filesystem::canonical(directory.path()).string();
+    server.lsn = position.Text();
+    server_ = server;
+    without_connection_ = true;
+}
+
 bool Engine::ServerReachable() {
     if (server_) return true;
     if (!server_error_.empty()) return false;
@@ -234,14 +251,14 @@ ClusterName Engine::OwnName() {
 }
 
 Writer Engine::SelfAsWriter() {
-    std::unique_ptr<Connection> connection = Connect();
+    std::unique_ptr<Connection> connection = without_connection_ ? nullptr : Connect();
     const ServerIdentity &server = Server();
     Writer self;
     self.system_identifier = server.system_identifier;
     self.timeline = server.timeline;
     self.start_lsn = server.lsn;
     self.host = HostName();
-    if (!connection->over_socket()) {
+    if (connection && !connection->over_socket()) {
         self.fingerprint.source =
             fmt::format("{}:{}/{}", connection->host(), connection->port(), server.system_identifier);
         return self;
@@ -257,6 +274,14 @@ Writer Engine::SelfAsWriter() {
     self.fingerprint.device = info.st_dev;
     self.fingerprint.inode = info.st_ino;
     return self;
+}
+
+std::shared_ptr<Repository> Engine::OpenForArchiving(
+    const std::function<bool(const Repository &, const Writer &)> &succeeds) {
+    std::shared_ptr<Repository> repository = OpenPath(IfMissing::kThrow);
+    ClaimWriter(*repository, SelfAsWriter(), clock(), random(),
+                [&](const Writer &owner) { return succeeds(*repository, owner); });
+    return repository;
 }
 
 std::shared_ptr<Repository> Engine::OpenForWriting() { return OpenAsWriter(IfMissing::kThrow); }

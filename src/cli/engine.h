@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "config/config.h"
 #include "logical/connection.h"
+#include "pgdata/data_directory.h"
 #include "repo/catalog.h"
 #include "repo/keys.h"
 #include "repo/writers.h"
@@ -57,11 +58,17 @@ public:
     std::unique_ptr<Connection> Connect(const std::string &database = {});
     const ServerIdentity &Server();    // asked once
     bool ServerReachable();            // false, and why is noted, if it cannot be asked
+    // From here on "this server" is the one of that data directory: what it says of itself is believed, and no connection is made.
+    // For commands that the server runs when it takes no connections.
+    void UseDataDirectory(const DataDirectory &directory, TimelineId timeline, Lsn position);
 
     // The cluster path of this server in the store, or, when no server is reachable, the only one there (or that of --cluster).
     std::shared_ptr<Repository> OpenForReading();
     // The same; this server's right to write is claimed (kConflict for a copy of a cluster).
     std::shared_ptr<Repository> OpenForWriting();
+    // The same; a promoted server may follow the owner by itself (ClaimWriter).
+    std::shared_ptr<Repository> OpenForArchiving(
+        const std::function<bool(const Repository &, const Writer &)> &succeeds);
     // The same; made if it does not exist yet, with the directory that it lies in.
     std::shared_ptr<Repository> OpenOrMake();
     // The same as for reading; null if there is none.
@@ -104,6 +111,7 @@ private:
     std::unique_ptr<Ticker> patience_;
     std::vector<std::string> unwritten_;    // names of the stores after the first
     std::optional<ServerIdentity> server_;
+    bool without_connection_ = false;    // UseDataDirectory()
     std::string server_error_;
     std::shared_ptr<Repository> repository_;
     std::shared_ptr<KeyRing> keys_;

@@ -1,4 +1,5 @@
-// Exit statuses of pg_ark, documented in docs/errors.md. Above 125 nothing is used but 130: a shell's own meaning begins there.
+// Exit statuses of pg_ark, documented in docs/errors.md. Above 125 a shell's own meaning begins: nothing is used there but 130, and by
+// wal-fetch.
 #pragma once
 
 #include "base/error.h"
@@ -20,5 +21,10 @@ constexpr int ExitCodeOf(Code code) {
     }
     return 1;
 }
+
+// A server takes 1 to 125 of its restore_command for "there is no such file" and goes on without it; 126 and more stop its recovery
+// (access/transam/xlogarchive.c, RestoreArchivedFile), and what looks like SIGTERM is a shutdown.
+constexpr int kWalFileIsAbsent = 3;
+constexpr int WalFetchExitCodeOf(Code code) { return code == Code::kCancelled ? 128 + 15 : 200 + ExitCodeOf(code); }
 
 }    // namespace ark::cli

@@ -77,7 +77,7 @@ void AddFlags(CLI::App &app, const Verb &verb, Parsed &parsed) {
             ->group("Settings");
     }
     app.add_flag("--json", parsed.json, "print the result as one JSON document on standard output");
-    app.add_flag("--quiet", parsed.quiet, "no progress and no notes");
+    app.add_flag("--quiet", parsed.quiet, "no progress, no notes, and no message when it worked");
 }
 
 Json ArgumentsOf(const CLI::App &app, const Verb &verb, const Parsed &parsed) {
@@ -132,7 +132,7 @@ int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
                 std::cerr << "warning: " << TextOf(warning) << '\n';
             if (verb.print)
                 verb.print(result, std::cout);
-            else
+            else if (!parsed.quiet)
                 std::cout << TextOf(result["message"]) << '\n';
         }
         std::cout.flush();
@@ -141,11 +141,11 @@ int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
     } catch (const Error &error) {
         log.reset();
         PrintError(error, parsed.json);
-        return ExitCodeOf(error.code);
+        return verb.exit_code(error.code);
     } catch (const std::exception &error) {
         log.reset();
         PrintError(Error(Code::kInternal, error.what()), parsed.json);
-        return 1;
+        return verb.exit_code(Code::kInternal);
     }
 }
 
@@ -181,7 +181,8 @@ int Main(int argc, char **argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError &error) {
         int code = app.exit(error);
-        return code == 0 ? 0 : 2;
+        const Verb *verb = argc > 1 ? FindVerb(argv[1]) : nullptr;
+        return code == 0 ? 0 : verb ? verb->exit_code(Code::kInvalidArgument) : ExitCodeOf(Code::kInvalidArgument);
     }
     CLI::App *chosen = app.get_subcommands().front();
     if (chosen->get_name() == "job") return RunJob();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cli/exit_code.h"
 #include "repo/header.h"
 
 namespace ark::cli {
@@ -48,6 +49,7 @@ struct Verb {
     std::vector<Flag> flags;
     std::function<Json(Engine &, const Arguments &)> run;
     std::function<void(const Json &, std::ostream &)> print;    // for people; null: the message alone
+    int (*exit_code)(Code) = ExitCodeOf;
 };
 
 const std::vector<Verb> &Verbs();
@@ -62,6 +64,8 @@ Verb RestoreDatabaseVerb();
 Verb ExportVerb();
 Verb CatVerb();
 Verb VerifyVerb();
+Verb WalPushVerb();
+Verb WalFetchVerb();
 Verb CheckVerb();
 Verb StatusVerb();
 Verb KeyVerb();

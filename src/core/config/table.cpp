@@ -117,6 +117,18 @@ constexpr Setting kSettings[] = {
      .help = "Data stored longer ago than this is not reused but stored again, even where full_every allows it: nothing is trusted for ever.",
      .example = "30 days"},
 
+    {.name = "archive_parallel", .group = "WAL archiving", .type = kInt, .default_value = "4", .min = 1, .max = 64, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "how many WAL segments are sent to or fetched from a store at once",
+     .help = "A server asks for one segment after the other. While one is sent, the next that wait are sent too, and answered at once when they are "
+             "asked for; recovery finds the next ones fetched already. Each costs a connection to the store and a few MB of memory.",
+     .example = "8"},
+    {.name = "wal_compression", .group = "WAL archiving", .type = kText, .default_value = "zstd:1", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = shape::Compression, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByEngine,
+     .summary = "how archived WAL is compressed",
+     .help = "As ark.compression. A fast level keeps the archive from falling behind a busy server.",
+     .example = "zstd:3"},
+
     {.name = "scheduler", .group = "Scheduler and jobs", .type = kBool, .default_value = "on", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
      .summary = "whether schedules are run",

@@ -88,7 +88,8 @@ std::optional<Writer> NewestWriter(const Repository &repository) {
     return FromJson(*json, what);
 }
 
-Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Random &random) {
+Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Random &random,
+                   const std::function<bool(const Writer &owner)> &succeeds) {
     if (self.system_identifier != repository.cluster().system_identifier)
         throw Error(Code::kConflict,
                     fmt::format("this server is not the cluster of \"{}\"", repository.cluster().Path()),
@@ -104,6 +105,9 @@ Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Ran
                 repository.SetEpoch(owner->epoch);
                 return *owner;
             }
+            if (succeeds && succeeds(*owner))
+                return Grant(repository, self, owner->epoch + 1, random.Hex(16), owner->incarnation,
+                             fmt::format("promotion to timeline {}", self.timeline), clock);
         } catch (const Error &error) {
             if (error.code != Code::kAlreadyExists) throw;
             continue;    // somebody was granted that epoch meanwhile: look again

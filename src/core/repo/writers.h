@@ -1,6 +1,7 @@
 // Who may write. Section 9. Nothing is safe because of this; it keeps copies of a cluster from writing.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "repo/repository.h"
@@ -29,8 +30,10 @@ struct Writer {
 std::optional<Writer> NewestWriter(const Repository &repository);
 
 // Makes sure that this server owns the path, and sets repository.epoch(). The first writer of a path is granted epoch 1. Same fingerprint: the
-// newest epoch goes on (a new timeline of the same server makes a new epoch). Anything else: kConflict, whose detail says who owns the path and how this server differs, and whose hint names `pg_ark lease take`.
-Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Random &random);
+// newest epoch goes on (a new timeline of the same server makes a new epoch). Another server takes over without being told where
+// `succeeds` says so of the owner. Anything else: kConflict, whose detail says who owns the path and how this server differs, and whose hint names `pg_ark lease take`.
+Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Random &random,
+                   const std::function<bool(const Writer &owner)> &succeeds = {});
 // What `pg_ark lease take` and ark.adopt_cluster() do: the next epoch, with a new incarnation that records its parent.
 Writer TakeOver(Repository &repository, const Writer &self, std::string_view reason, Clock &clock, Random &random);
 

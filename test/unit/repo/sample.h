@@ -1,6 +1,8 @@
 // A repository in memory (or in a store that is given), ready to be written to.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include "repo/backup_session.h"
 #include "storage/memory_storage.h"
 #include "support/fake_clock.h"
@@ -66,6 +68,18 @@ std::optional<Code> Thrown(Work work) {
         return e.code;
     }
     return std::nullopt;
+}
+
+// The error that `work` throws; a failure of the test if it throws none.
+template <class Work>
+Error ErrorOf(Work work) {
+    try {
+        work();
+    } catch (const Error &error) {
+        return error;
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return Error(Code::kInternal, "nothing was thrown");
 }
 
 }    // namespace ark::test

@@ -112,16 +112,4 @@ inline void Substitute(std::string &text, std::string_view from, std::string_vie
     text.replace(at, from.size(), to);
 }
 
-// The error that `work` throws; a failure of the test if it throws none.
-template <class Work>
-Error ErrorOf(Work work) {
-    try {
-        work();
-    } catch (const Error &error) {
-        return error;
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return Error(Code::kInternal, "nothing was thrown");
-}
-
 }    // namespace ark::test

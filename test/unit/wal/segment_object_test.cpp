@@ -79,14 +79,14 @@ TEST_P(SegmentObject, TheSameFileAgainIsSuccess) {
 TEST_P(SegmentObject, AnotherContentIsAConflictThatNamesBoth) {
     std::string first = sample.Write(ShortSegment(1)).info.digest;
     Bytes before = sample.Load(WalSample::ObjectName());
-    Error error = WalError([&] { sample.Write(ShortSegment(2)); });
+    Error error = ErrorOf([&] { sample.Write(ShortSegment(2)); });
     EXPECT_EQ(error.code, Code::kConflict);
     EXPECT_NE(error.message.find(kSegmentText), std::string::npos);
     EXPECT_NE(error.detail.find(first), std::string::npos);
     sample.Write(ShortSegment(2), "000000010000000A000000C4");
     EXPECT_NE(error.detail.find(sample.Stat("000000010000000A000000C4")->digest), std::string::npos);
     EXPECT_FALSE(error.hint.empty());
-    EXPECT_EQ(WalError([&] { sample.Write(LongSegment()); }).code, Code::kConflict);
+    EXPECT_EQ(ErrorOf([&] { sample.Write(LongSegment()); }).code, Code::kConflict);
     EXPECT_EQ(sample.Load(WalSample::ObjectName()), before);
     EXPECT_EQ(sample.Read(), ShortSegment(1));
 }
@@ -95,7 +95,7 @@ TEST_P(SegmentObject, ANameTakenByADamagedObjectIsNoSuccess) {
     sample.Write(ShortSegment());
     Bytes object = sample.Load(WalSample::ObjectName());
     sample.Replace(WalSample::ObjectName(), ByteView(object).first(300));
-    EXPECT_EQ(WalError([&] { sample.Write(ShortSegment()); }).code, Code::kCorrupt);
+    EXPECT_EQ(ErrorOf([&] { sample.Write(ShortSegment()); }).code, Code::kCorrupt);
 }
 
 TEST_P(SegmentObject, AnEarlierEpochsFilesAreOurs) {
@@ -104,7 +104,7 @@ TEST_P(SegmentObject, AnEarlierEpochsFilesAreOurs) {
     SegmentResult result = sample.Write(ShortSegment());
     EXPECT_EQ(result.outcome, SegmentOutcome::kSameAlready);
     EXPECT_EQ(result.info.epoch, 1u);
-    Error error = WalError([&] { sample.Write(ShortSegment(2)); });
+    Error error = ErrorOf([&] { sample.Write(ShortSegment(2)); });
     EXPECT_NE(error.detail.find("epoch 1"), std::string::npos);
     EXPECT_NE(error.detail.find("epoch 3"), std::string::npos);
 }
@@ -114,7 +114,7 @@ TEST_P(SegmentObject, WhoWasTakenOverStopsWhateverTheContent) {
     sample.Write(ShortSegment());
     sample.repository->SetEpoch(1);
     for (std::uint64_t seed : {1, 2}) {
-        Error error = WalError([&] { sample.Write(ShortSegment(seed)); });
+        Error error = ErrorOf([&] { sample.Write(ShortSegment(seed)); });
         EXPECT_EQ(error.code, Code::kConflict);
         EXPECT_NE(error.detail.find("taken over"), std::string::npos);
     }
@@ -122,18 +122,17 @@ TEST_P(SegmentObject, WhoWasTakenOverStopsWhateverTheContent) {
 
 TEST_P(SegmentObject, NothingIsWrittenWithoutAnEpochOrForAnotherCluster) {
     sample.repository->SetEpoch(0);
-    EXPECT_EQ(WalError([&] { sample.Write(ShortSegment()); }).code, Code::kInternal);
+    EXPECT_EQ(ErrorOf([&] { sample.Write(ShortSegment()); }).code, Code::kInternal);
     sample.repository->SetEpoch(1);
     MemorySource source(ShortSegment());
     SegmentFacts facts = WalSample::Facts();
     facts.system_identifier = "7301234567890123457";
-    EXPECT_EQ(WalError([&] {
-                  WriteSegment(*sample.repository, *sample.keys, sample.key, facts, source, sample.random);
-              }).code,
-              Code::kConflict);
+    EXPECT_EQ(
+        ErrorOf([&] { WriteSegment(*sample.repository, *sample.keys, sample.key, facts, source, sample.random); }).code,
+        Code::kConflict);
     DomainKey other{"cluster", 0, std::nullopt};
     if (!GetParam()) other = {"cluster", 1, Key(AsBytes("0123456789abcdef0123456789abcdef"))};
-    EXPECT_EQ(WalError([&] {
+    EXPECT_EQ(ErrorOf([&] {
                   WriteSegment(*sample.repository, *sample.keys, other, WalSample::Facts(), source, sample.random);
               }).code,
               Code::kInternal);
@@ -142,10 +141,10 @@ TEST_P(SegmentObject, NothingIsWrittenWithoutAnEpochOrForAnotherCluster) {
 
 TEST_P(SegmentObject, LengthsThatNoSegmentHasAreRefused) {
     for (std::size_t size : {0u, 1u, 1u << 19, (1u << 20) - 1, (1u << 20) + 1, 3u << 20})
-        EXPECT_EQ(WalError([&] { sample.Write(Bytes(size)); }).code, Code::kInvalidArgument) << size;
-    EXPECT_EQ(WalError([&] { sample.Write(Bytes(16 << 20), "000000010000000A00000100"); }).code, Code::kInvalidArgument)
+        EXPECT_EQ(ErrorOf([&] { sample.Write(Bytes(size)); }).code, Code::kInvalidArgument) << size;
+    EXPECT_EQ(ErrorOf([&] { sample.Write(Bytes(16 << 20), "000000010000000A00000100"); }).code, Code::kInvalidArgument)
         << "a name that this size cannot have";
-    EXPECT_EQ(WalError([&] { sample.Write(ShortSegment(), "00000001FFFFFFFF00000FFF"); }).code, Code::kInvalidArgument);
+    EXPECT_EQ(ErrorOf([&] { sample.Write(ShortSegment(), "00000001FFFFFFFF00000FFF"); }).code, Code::kInvalidArgument);
     EXPECT_EQ(sample.Stat(), std::nullopt);
 }
 
@@ -170,7 +169,7 @@ TEST_P(SegmentObject, SegmentsOfATimelineAreListedInOrder) {
     ListSegments(*sample.repository, {3}, [&](const SegmentName &, const ObjectInfo &) { return ++visited < 9; });
     EXPECT_EQ(visited, 2) << "timeline 3 has none";
     sample.Replace("wal/00000001/strange", AsBytes("x"));
-    EXPECT_EQ(WalError([&] { ListSegments(*sample.repository, {1}, [](auto &...) { return true; }); }).code,
+    EXPECT_EQ(ErrorOf([&] { ListSegments(*sample.repository, {1}, [](auto &...) { return true; }); }).code,
               Code::kCorrupt);
 }
 
@@ -181,7 +180,7 @@ TEST(SegmentKeys, ANewGenerationKnowsTheFilesOfTheOldOne) {
     sample.key = sample.Domain();
     EXPECT_EQ(sample.key.generation, 2u);
     EXPECT_EQ(sample.Write(ShortSegment()).outcome, SegmentOutcome::kSameAlready);
-    EXPECT_EQ(WalError([&] { sample.Write(ShortSegment(2)); }).code, Code::kConflict);
+    EXPECT_EQ(ErrorOf([&] { sample.Write(ShortSegment(2)); }).code, Code::kConflict);
     sample.Write(ShortSegment(2), "000000010000000A000000C4");
     EXPECT_EQ(sample.Stat("000000010000000A000000C4")->generation, 2u);
     EXPECT_EQ(sample.Read(), ShortSegment());
@@ -192,8 +191,8 @@ TEST(SegmentKeys, AnotherKeyReadsNothing) {
     WalSample sample(true);
     sample.Write(ShortSegment());
     KeyRing wrong(sample.repository, Key(AsBytes("another key, also of 32 bytes...")));
-    EXPECT_EQ(WalError([&] { sample.ReadWith(wrong); }).code, Code::kPermissionDenied);
-    EXPECT_EQ(WalError([&] { StatSegment(*sample.repository, wrong, ParseWalFileName(kSegmentText)); }).code,
+    EXPECT_EQ(ErrorOf([&] { sample.ReadWith(wrong); }).code, Code::kPermissionDenied);
+    EXPECT_EQ(ErrorOf([&] { StatSegment(*sample.repository, wrong, ParseWalFileName(kSegmentText)); }).code,
               Code::kPermissionDenied);
 }
 

@@ -45,7 +45,7 @@ TEST_P(SegmentUpload, ALostAnswerIsFoundToBeOurs) {
 
 TEST_P(SegmentUpload, ALostAnswerWithoutARetryIsSettledByTheNextCall) {
     WalSample sample(GetParam(), std::make_shared<FaultStorage>(memory, FirstSegmentPut(Fault::kAfter), clock));
-    EXPECT_EQ(WalError([&] { sample.Write(ShortSegment()); }).code, Code::kUnavailable);
+    EXPECT_EQ(ErrorOf([&] { sample.Write(ShortSegment()); }).code, Code::kUnavailable);
     EXPECT_EQ(sample.Write(ShortSegment()).outcome, SegmentOutcome::kSameAlready);
     EXPECT_EQ(sample.Read(), ShortSegment());
 }
@@ -74,9 +74,9 @@ TEST_P(SegmentUpload, AStoreOutOfReachIsNeverAnAbsentSegment) {
             clock));
     sample.Write(ShortSegment());
     *down = true;
-    EXPECT_EQ(WalError([&] { sample.Read(); }).code, Code::kUnavailable);
-    EXPECT_EQ(WalError([&] { sample.Stat(); }).code, Code::kUnavailable);
-    EXPECT_EQ(WalError([&] { sample.Write(ShortSegment()); }).code, Code::kUnavailable);
+    EXPECT_EQ(ErrorOf([&] { sample.Read(); }).code, Code::kUnavailable);
+    EXPECT_EQ(ErrorOf([&] { sample.Stat(); }).code, Code::kUnavailable);
+    EXPECT_EQ(ErrorOf([&] { sample.Write(ShortSegment()); }).code, Code::kUnavailable);
     *down = false;
     EXPECT_EQ(sample.Read(), ShortSegment());
 }
@@ -134,7 +134,7 @@ TEST_P(SegmentUpload, AFileThatChangesMeanwhileIsNotStored) {
     shorter.pop_back();
     for (const Bytes &second : {altered, longer, shorter, Bytes()}) {
         ChangingSource source(ShortSegment(), second);
-        EXPECT_EQ(WalError([&] {
+        EXPECT_EQ(ErrorOf([&] {
                       WriteSegment(*sample.repository, *sample.keys, sample.key, WalSample::Facts(), source,
                                    sample.random);
                   }).code,

@@ -48,16 +48,4 @@ inline const Bytes &ShortSegment(std::uint64_t seed = 1) {
 }
 inline Bytes LongSegment() { return SampleText(2 << 20, 7); }
 
-// The error that `work` throws; a failure of the test if it throws none.
-template <class Work>
-Error WalError(Work work) {
-    try {
-        work();
-    } catch (const Error &error) {
-        return error;
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return Error(Code::kInternal, "nothing was thrown");
-}
-
 }    // namespace ark::test

@@ -124,8 +124,8 @@ void LoadQueue::PopChunk(LargeTable &large) {
 LoadUnit LoadQueue::Give(LargeTable &large) {
     bool untouched = large.bytes_left == large.table->bytes && large.users == 0;
     LoadUnit unit{.tables = {large.table}, .chunks = {}, .of = &large};
-    unit.frozen = untouched && !large.table->target.through_root &&
-                  (large.chunks.size() == 1 || OthersAreBusyWithout(large));
+    unit.frozen =
+        untouched && !large.table->target.through_root && (large.chunks.size() == 1 || OthersAreBusyWithout(large));
     for (const LoadChunk &chunk : large.chunks) {
         unit.chunks.push_back(chunk.path);
         if (!unit.frozen) break;

@@ -1,0 +1,134 @@
+#include "wal/spool.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/digest.h"
+#include "base/encoding.h"
+
+namespace ark {
+namespace {
+
+constexpr std::string_view kFolder = "ark_spool";
+constexpr std::size_t kDigits = 16;
+
+// What a file is, as far as a look at it tells; empty if it is not there.
+std::string Identity(const std::filesystem::path &file) {
+    struct stat info;
+    if (stat(file.c_str(), &info) != 0) return {};
+    return fmt::format("{} {}.{:09} {}\n", info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ino);
+}
+
+// pg_ark's own folders only: a data directory that was removed meanwhile does not come back.
+void MakeFolder(const std::filesystem::path &folder) {
+    std::filesystem::path of_store = folder.parent_path();
+    for (const std::filesystem::path &one : {of_store.parent_path(), of_store, folder}) {
+        std::error_code error;
+        std::filesystem::create_directory(one, error);
+        if (error) ThrowErrno(error.value(), fmt::format("could not make directory \"{}\"", one.string()));
+    }
+}
+
+// Whole or not at all; not synced.
+void WriteSmallFile(const std::filesystem::path &path, std::string_view text) {
+    std::filesystem::path beside = path.string() + fmt::format(".{}.part", getpid());
+    WriteAll(OpenFile(beside, O_WRONLY | O_CREAT | O_TRUNC).get(), AsBytes(text), path.string());
+    std::filesystem::rename(beside, path);
+}
+
+// Before `end` in the order of names; of any name if it is empty.
+void RemoveFiles(const std::filesystem::path &folder, std::string_view end) {
+    std::error_code ignored;
+    for (std::filesystem::directory_iterator entries(folder, ignored), none; !ignored && entries != none;
+         entries.increment(ignored))
+        if (std::error_code of_one; end.empty() || entries->path().filename().string() < end)
+            std::filesystem::remove(entries->path(), of_one);
+}
+
+}    // namespace
+
+WalSpool::WalSpool(const std::filesystem::path &wal_directory, std::string_view store)
+    : folder_(wal_directory / kFolder / HexEncode(Sha256(AsBytes(store))).substr(0, kDigits)),
+      pushed_(folder_ / "pushed"),
+      fetched_(folder_ / "fetched") {}
+
+void WalSpool::MarkPushed(const WalFileName &name, const std::filesystem::path &file) noexcept {
+    try {
+        MakeFolder(pushed_);
+        WriteSmallFile(pushed_ / name.Text(), Identity(file));
+    } catch (const std::exception &) {    // the next call asks the store
+    }
+}
+
+bool WalSpool::TakePushed(const WalFileName &name, const std::filesystem::path &file) {
+    std::filesystem::path mark = pushed_ / name.Text();
+    std::error_code ignored;
+    if (!std::filesystem::exists(mark, ignored)) return false;
+    std::string identity = Identity(file);
+    bool same = !identity.empty() && ReadWholeFile(mark) == identity;
+    std::filesystem::remove(mark, ignored);
+    return same;
+}
+
+std::filesystem::path WalSpool::FetchedFile(const WalFileName &name) {
+    MakeFolder(fetched_);
+    return fetched_ / name.Text();
+}
+
+bool WalSpool::IsFetched(const WalFileName &name) const {
+    std::error_code ignored;
+    return std::filesystem::exists(fetched_ / name.Text(), ignored);
+}
+
+bool WalSpool::IsBeingFetched(const WalFileName &name) const {
+    std::error_code ignored;
+    for (std::filesystem::directory_iterator entries(fetched_, ignored), none; !ignored && entries != none;
+         entries.increment(ignored))
+        if (std::string file = entries->path().filename().string(); file.starts_with(name.Text() + ".")) return true;
+    return false;
+}
+
+bool WalSpool::TakeFetched(const WalFileName &name, const std::filesystem::path &to) {
+    std::error_code error;
+    std::filesystem::rename(fetched_ / name.Text(), to, error);
+    if (!error) return true;
+    if (error.value() == ENOENT && !IsFetched(name)) return false;
+    ThrowErrno(error.value(),
+               fmt::format("could not move fetched WAL file \"{}\" to \"{}\"", name.Text(), to.string()));
+}
+
+void WalSpool::ForgetFetchedBefore(const SegmentName &segment) { RemoveFiles(fetched_, segment.Text()); }
+
+void WalSpool::ForgetFetched() { RemoveFiles(fetched_, {}); }
+
+void WalSpool::NoteAsked(const SegmentName &segment) noexcept {
+    try {
+        MakeFolder(fetched_);
+        WriteSmallFile(folder_ / "asked", segment.Text());
+    } catch (const std::exception &) {    // nothing is fetched ahead
+    }
+}
+
+std::optional<SegmentName> WalSpool::Asked() const noexcept {
+    try {
+        return ParseSegmentName(ReadWholeFile(folder_ / "asked"));
+    } catch (const std::exception &) {
+        return std::nullopt;
+    }
+}
+
+std::optional<Fd> WalSpool::LockFetching() {
+    MakeFolder(fetched_);
+    std::filesystem::path lock = folder_ / "fetching.lock";
+    Fd file = OpenFile(lock, O_RDWR | O_CREAT);
+    if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+    if (errno == EWOULDBLOCK) return std::nullopt;
+    ThrowErrno(errno, fmt::format("could not lock \"{}\"", lock.string()));
+}
+
+}    // namespace ark

@@ -1,0 +1,46 @@
+// What archiving keeps beside pg_wal between two calls of a command: which segments an earlier call has stored ahead, and which it has
+// fetched ahead. Below pg_wal/ark_spool, in a folder a store, so that another store's answers are never taken for this one's. All of it may
+// be deleted at any time, which costs a request; base backups leave pg_wal out.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "pgdata/wal_name.h"
+
+namespace ark {
+
+class WalSpool {
+public:
+    // `store` says which store and path it is, as the settings do: it may hold secrets, and only a digest of it is kept.
+    WalSpool(const std::filesystem::path &wal_directory, std::string_view store);
+
+    // The store has this file of pg_wal, which does not change any more. Best effort: a mark that cannot be written is none.
+    void MarkPushed(const WalFileName &name, const std::filesystem::path &file) noexcept;
+    // Whether it was marked; the mark is gone then. False for a file that is not the marked one (size, time of change, inode).
+    bool TakePushed(const WalFileName &name, const std::filesystem::path &file);
+
+    // Where a segment is fetched to ahead of its request; the folder is made, but not pg_wal.
+    std::filesystem::path FetchedFile(const WalFileName &name);
+    bool IsFetched(const WalFileName &name) const;
+    bool IsBeingFetched(const WalFileName &name) const;    // or was, by one that was killed: see LockFetching()
+    // Moves it to `to`, over what is there; false if it was not fetched.
+    bool TakeFetched(const WalFileName &name, const std::filesystem::path &to);
+    // What was fetched before `segment` in the order of names, and what a killed fetch left.
+    void ForgetFetchedBefore(const SegmentName &segment);
+    void ForgetFetched();
+
+    // The segment that recovery asked for last. Best effort.
+    void NoteAsked(const SegmentName &segment) noexcept;
+    std::optional<SegmentName> Asked() const noexcept;
+
+    // Held by the one process that fetches ahead; nullopt if another one does.
+    std::optional<Fd> LockFetching();
+
+private:
+    std::filesystem::path folder_, pushed_, fetched_;
+};
+
+}    // namespace ark
