@@ -9,11 +9,11 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "config/config.h"
-#include "logical/connection.h"
 #include "pgdata/data_directory.h"
 #include "repo/catalog.h"
 #include "repo/keys.h"
 #include "repo/writers.h"
+#include "server/connection.h"
 
 namespace ark::cli {
 

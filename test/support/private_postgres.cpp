@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark::test {
 namespace {

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark {
 

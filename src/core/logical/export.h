@@ -5,9 +5,9 @@
 #include <thread>
 
 #include "codec/compress.h"
-#include "logical/connection.h"
 #include "repo/backup_session.h"
 #include "repo/catalog.h"
+#include "server/connection.h"
 
 namespace ark {
 

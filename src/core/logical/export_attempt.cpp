@@ -157,7 +157,7 @@ void ExportAttempt::ReadInThread(FrameStore &store) {
     std::string before = fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
                                      QuoteLiteral(snapshot_));
     bool began = false;
-    while (OrderedWork::Slot *slot = work_.Take()) {
+    while (Tasks::Slot *slot = work_.Take()) {
         ExportTask &task = *slot->task;
         std::string lock = task.LockSql();
         auto run = [&] {
@@ -175,7 +175,7 @@ void ExportAttempt::ReadInThread(FrameStore &store) {
     }
 }
 
-void ExportAttempt::RunOnCoordinator(OrderedWork::Slot *slot) {
+void ExportAttempt::RunOnCoordinator(Tasks::Slot *slot) {
     ExportTask &task = *slot->task;
     FrameStore &store = *context_.stores.back();
     RunEitherWay(
@@ -209,12 +209,12 @@ void ExportAttempt::Work(TreeWriter &tree, AttemptResult &result) {
 }
 
 bool ExportAttempt::Step(EntryWriter &writer) {
-    if (OrderedWork::Slot *slot = work_.TakeStuck()) {
+    if (Tasks::Slot *slot = work_.TakeStuck()) {
         RunOnCoordinator(slot);
         return true;
     }
     if (toc_slot_ && toc_fetched_.load()) {
-        OrderedWork::Slot *slot = std::exchange(toc_slot_, nullptr);
+        Tasks::Slot *slot = std::exchange(toc_slot_, nullptr);
         slot->task->Run(*coordinator_, "", *context_.stores.back());
         work_.Done(slot);
         return true;
@@ -235,7 +235,7 @@ bool ExportAttempt::Issue() {
         return true;
     }
     bool is_toc = task.get() == toc_running_;
-    OrderedWork::Slot *slot = work_.Issue(std::move(task), !is_toc);
+    Tasks::Slot *slot = work_.Issue(std::move(task), !is_toc);
     if (is_toc) toc_slot_ = slot;
     return true;
 }

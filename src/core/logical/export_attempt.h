@@ -6,10 +6,10 @@
 #include <exception>
 #include <thread>
 
+#include "base/ordered_work.h"
 #include "logical/dump_toc.h"
 #include "logical/export.h"
 #include "logical/fingerprint.h"
-#include "logical/ordered_work.h"
 #include "logical/table_locks.h"
 
 namespace ark {
@@ -49,6 +49,7 @@ public:
     AttemptResult Run();
 
 private:
+    using Tasks = OrderedWork<ExportTask>;
     void TakeSnapshot();
     void StartThreads();
     void ReadInThread(FrameStore &store);
@@ -57,7 +58,7 @@ private:
     void Work(TreeWriter &tree, AttemptResult &result);
     bool Step(EntryWriter &writer);    // one thing that could be done without waiting; false if there was none
     bool Issue();
-    void RunOnCoordinator(OrderedWork::Slot *slot);
+    void RunOnCoordinator(Tasks::Slot *slot);
     void Report(const EntryWriter &writer);
     void CheckFingerprint();
     Json SnapshotFacts();
@@ -69,7 +70,7 @@ private:
     StoppableTicker ticker_;    // ends all threads of the attempt when one of them fails
     std::unique_ptr<Connection> coordinator_;
     ReusableFrames reusable_;
-    OrderedWork work_;
+    Tasks work_;
     std::deque<std::unique_ptr<TaskSource>> sources_;
     std::string snapshot_;
     Json facts_ = Json::object();
@@ -80,7 +81,7 @@ private:
 
     std::unique_ptr<DumpTocTask> toc_;    // until its turn comes
     DumpTocTask *toc_running_ = nullptr;
-    OrderedWork::Slot *toc_slot_ = nullptr;
+    Tasks::Slot *toc_slot_ = nullptr;
     std::atomic<bool> toc_fetched_{false};
 
     std::mutex mutex_;    // guards what follows

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark {
 

@@ -1,7 +1,7 @@
 // A COMMIT whose outcome is known even if the connection is lost in the middle of it.
 #pragma once
 
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark {
 

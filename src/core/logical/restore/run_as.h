@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark {
 

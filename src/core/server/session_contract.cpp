@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark {
 namespace {

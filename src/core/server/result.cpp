@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark {
 namespace {

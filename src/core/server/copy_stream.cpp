@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <climits>
 
-#include "logical/connection_state.h"
+#include "server/connection_state.h"
 
 namespace ark {
 namespace {

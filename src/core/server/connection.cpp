@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/clock.h"
-#include "logical/connection_state.h"
+#include "server/connection_state.h"
 
 namespace ark {
 namespace {

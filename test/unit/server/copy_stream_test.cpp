@@ -8,7 +8,7 @@
 #include <atomic>
 #include <thread>
 
-#include "logical/connection.h"
+#include "server/connection.h"
 #include "support/private_postgres.h"
 
 namespace ark::test {

@@ -1,4 +1,4 @@
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark {
 

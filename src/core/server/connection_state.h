@@ -5,7 +5,7 @@
 
 #include <atomic>
 
-#include "logical/connection.h"
+#include "server/connection.h"
 
 namespace ark {
 
