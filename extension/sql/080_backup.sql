@@ -13,9 +13,9 @@ DECLARE
 BEGIN
     PERFORM ark_private.refuse_on_copy();
     IF kind IN ('physical', 'both', 'files') THEN
-        RAISE EXCEPTION 'backups of kind "%" are not part of this version', kind
+        RAISE EXCEPTION 'backups of kind "%" cannot be taken by SQL in this version', kind
             USING ERRCODE = '0A000',
-                  HINT = CASE kind WHEN 'physical' THEN 'They come with base backups. kind => ''logical'' is a consistent copy of one database.'
+                  HINT = CASE kind WHEN 'physical' THEN 'Run pg_ark backup --kind physical as the server''s user. kind => ''logical'' is a consistent copy of one database.'
                                    WHEN 'both' THEN 'Call ark.backup_now() and ark.export_now().'
                                    ELSE 'kind => ''logical'' is a consistent copy of one database.' END;
     END IF;

@@ -81,7 +81,7 @@ std::vector<std::string> Arguments::List(std::string_view name) const {
 
 std::optional<TimePoint> Arguments::Time(std::string_view name) const {
     if (!Has(name)) return std::nullopt;
-    return ParseTime(Text(name));
+    return ParseMoment(Text(name));
 }
 
 }    // namespace ark::cli

@@ -75,6 +75,47 @@ Json ResultOfBackup(Engine &engine, const std::shared_ptr<Repository> &repositor
     return result;
 }
 
+PhysicalRequest MakePhysicalRequest(Engine &engine, const Arguments &arguments) {
+    const Config &config = engine.config();
+    PhysicalRequest request;
+    request.conninfo = config.Text("conninfo");
+    request.database = config.Text("database");
+    request.source = arguments.Text("source", "local");
+    request.label = arguments.Text("label");
+    request.reason = arguments.Text("reason");
+    request.taken_by = arguments.Text("taken_by", engine.Actor());
+    request.environment = config.Text("environment");
+    request.compression = ParseCompression(config.Text("compression"));
+    request.jobs = static_cast<int>(config.Int("jobs"));
+    request.full_every = std::min(config.Time("full_every"), config.Time("reuse_max_age"));
+    return request;
+}
+
+Json ResultOfPhysical(Engine &engine, const std::shared_ptr<Repository> &repository, const PhysicalResult &taken) {
+    Json result;
+    Json backup = BackupObject(engine, repository, taken.backup_id);
+    result["state"] = "done";
+    result["backup_id"] = taken.backup_id;
+    result["source"] = backup["source"];
+    result["started_at"] = backup["started_at"];
+    result["finished_at"] = backup["finished_at"];
+    result["bytes_read"] = taken.plain_bytes - taken.unread_bytes;
+    result["bytes_stored"] = taken.clear.new_bytes;
+    result["files"] = taken.files;
+    result["bytes_unread"] = taken.unread_bytes;
+    result["bytes_reused"] = taken.reused_bytes;
+    result["bad_pages"] = taken.bad_pages;
+    result["start_lsn"] = taken.start_lsn;
+    result["stop_lsn"] = taken.stop_lsn;
+    result["message"] =
+        fmt::format("{} files, {} read, {} unchanged and not read, {} stored, {} reused, WAL {} to {}", taken.files,
+                    HumanBytes(taken.plain_bytes - taken.unread_bytes), HumanBytes(taken.unread_bytes),
+                    HumanBytes(taken.clear.new_bytes), HumanBytes(taken.reused_bytes), taken.start_lsn, taken.stop_lsn);
+    result["warnings"] = taken.warnings;
+    result["backup"] = std::move(backup);
+    return result;
+}
+
 void AddContents(Json &result, const std::shared_ptr<Repository> &repository, const std::shared_ptr<KeyRing> &keys,
                  const BackupId &id, std::size_t limit) {
     Json contents = Json::array();

@@ -4,6 +4,7 @@
 #include "cli/engine.h"
 #include "cli/verb.h"
 #include "logical/export.h"
+#include "physical/take_backup.h"
 
 namespace ark::cli {
 
@@ -13,6 +14,8 @@ ExportRequest MakeExportRequest(Engine &engine, const Arguments &arguments);
 
 // "done" with the backup object, sizes and times.
 Json ResultOfBackup(Engine &engine, const std::shared_ptr<Repository> &repository, const ExportResult &taken);
+PhysicalRequest MakePhysicalRequest(Engine &engine, const Arguments &arguments);
+Json ResultOfPhysical(Engine &engine, const std::shared_ptr<Repository> &repository, const PhysicalResult &taken);
 // The backup object of one id, read afresh from the store.
 Json BackupObject(Engine &engine, const std::shared_ptr<Repository> &repository, const BackupId &id);
 // `contents`: at most `limit` tables (0: all).

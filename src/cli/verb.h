@@ -59,6 +59,7 @@ const Verb *FindVerb(std::string_view name);
 Verb InitVerb();
 Verb BackupVerb();
 Verb ListVerb();
+Verb RestoreVerb();
 Verb RestoreEntitiesVerb();
 Verb RestoreDatabaseVerb();
 Verb ExportVerb();

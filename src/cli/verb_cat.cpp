@@ -17,7 +17,9 @@ Json Run(Engine &engine, const Arguments &arguments) {
         throw Error(Code::kInvalidArgument, "what shall be shown?", {},
                     "Name a table (clients, public.clients), toc, or a path such as globals/roles.");
     std::shared_ptr<Repository> repository = engine.OpenForReading();
-    BackupSummary backup = engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database"));
+    bool path = what.find('/') != std::string::npos;
+    BackupSummary backup = engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database"),
+                                       path ? "" : std::string(kBackupWithRows));
     BackupReader reader(repository, engine.Keys(repository), backup.manifest.clear.backup);
     std::uint64_t bytes = 0;
     auto write = [&](ByteView part) {
@@ -27,7 +29,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     };
     if (what == "toc") {
         reader.Content("schema/toc", write);
-    } else if (what.find('/') != std::string::npos) {
+    } else if (path) {
         reader.Content(what, write);
     } else {
         std::vector<BackupTable> found;

@@ -119,7 +119,10 @@ Json Run(Engine &engine, const Arguments &arguments) {
         result = ResultOfBackup(engine, repository, taken);
     } else {
         repository = engine.OpenForReading();
-        id = engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database")).manifest.clear.backup;
+        id = engine
+                 .Find(repository, arguments.Text("restore_point"), arguments.Text("database"),
+                       std::string(kBackupWithRows))
+                 .manifest.clear.backup;
         result = {{"state", "done"}, {"backup_id", id}, {"started_at", FormatTime(started, true)}};
     }
     BackupReader reader(repository, engine.Keys(repository), id);

@@ -23,7 +23,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
         engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
     Json result{{"state", "done"}};
     if (arguments.Has("contents")) {
-        BackupSummary backup = engine.Find(repository, arguments.Text("contents"));
+        BackupSummary backup = engine.Find(repository, arguments.Text("contents"), {}, std::string(kBackupWithRows));
         result["backup_id"] = backup.manifest.clear.backup;
         AddContents(result, repository, keys, backup.manifest.clear.backup, 0);
         result["message"] = fmt::format("{} tables", result["contents"].size());

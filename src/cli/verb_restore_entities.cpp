@@ -64,7 +64,8 @@ Json Run(Engine &engine, const Arguments &arguments) {
     request.compression = ParseCompression(engine.config().Text("compression"));
 
     std::shared_ptr<Repository> repository = request.dry_run ? engine.OpenForReading() : engine.OpenForWriting();
-    BackupSummary backup = engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database"));
+    BackupSummary backup = engine.Find(repository, arguments.Text("restore_point"), arguments.Text("database"),
+                                       std::string(kBackupWithRows));
     Json object = BackupToJson(backup, *repository, engine.StoreName());
     request.target_database = arguments.Text("target_database", TextOf(object["database"]));
 

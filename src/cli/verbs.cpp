@@ -3,11 +3,26 @@
 namespace ark::cli {
 
 const std::vector<Verb> &Verbs() {
-    static const std::vector<Verb> verbs{
-        InitVerb(),    BackupVerb(),   ListVerb(),    RestoreEntitiesVerb(), RestoreDatabaseVerb(),
-        ExportVerb(),  CatVerb(),      VerifyVerb(),  ExpireVerb(),          HoldVerb(),
-        ReleaseVerb(), AnnotateVerb(), DeleteVerb(),  CheckVerb(),           StatusVerb(),
-        KeyVerb(),     LeaseVerb(),    WalPushVerb(), WalFetchVerb()};
+    static const std::vector<Verb> verbs{InitVerb(),
+                                         BackupVerb(),
+                                         ListVerb(),
+                                         RestoreVerb(),
+                                         RestoreEntitiesVerb(),
+                                         RestoreDatabaseVerb(),
+                                         ExportVerb(),
+                                         CatVerb(),
+                                         VerifyVerb(),
+                                         ExpireVerb(),
+                                         HoldVerb(),
+                                         ReleaseVerb(),
+                                         AnnotateVerb(),
+                                         DeleteVerb(),
+                                         CheckVerb(),
+                                         StatusVerb(),
+                                         KeyVerb(),
+                                         LeaseVerb(),
+                                         WalPushVerb(),
+                                         WalFetchVerb()};
     return verbs;
 }
 

@@ -99,22 +99,59 @@ std::string CompactTime(TimePoint time) {
     return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", b.year, b.month, b.day, b.hour, b.minute, b.second);
 }
 
+namespace {
+
+// "2026-01-16T08:00:00" with an optional fraction, taken from the front; what is finer than microseconds is dropped.
+bool TakeDateAndTime(std::string_view &rest, std::string_view between, Broken &b) {
+    bool good = (b.year = TakeNumber(rest, 4)) >= 0 && Take(rest, "-") && (b.month = TakeNumber(rest, 2)) >= 0 &&
+                Take(rest, "-") && (b.day = TakeNumber(rest, 2)) >= 0 && Take(rest, between) &&
+                (b.hour = TakeNumber(rest, 2)) >= 0 && Take(rest, ":") && (b.minute = TakeNumber(rest, 2)) >= 0 &&
+                Take(rest, ":") && (b.second = TakeNumber(rest, 2)) >= 0;
+    if (!good || !Take(rest, ".")) return good;
+    good = !rest.empty() && rest[0] >= '0' && rest[0] <= '9';
+    int scale = 100000;
+    for (int digit; good && (digit = TakeNumber(rest, 1)) >= 0; scale /= 10) b.micros += digit * scale;
+    return good;
+}
+
+// "+01", "-03:30", "+00:19:32"; nullopt for anything else.
+std::optional<Duration> OffsetOf(std::string_view text) {
+    bool west = text.starts_with('-');
+    if (!west && !text.starts_with('+')) return std::nullopt;
+    text.remove_prefix(1);
+    int parts[3] = {};
+    for (int i = 0; i < 3 && (i == 0 || !text.empty()); i++)
+        if ((i > 0 && !Take(text, ":")) || (parts[i] = TakeNumber(text, 2)) < 0 || parts[i] > (i == 0 ? 15 : 59))
+            return std::nullopt;
+    if (!text.empty()) return std::nullopt;
+    Duration offset = std::chrono::hours(parts[0]) + std::chrono::minutes(parts[1]) + std::chrono::seconds(parts[2]);
+    return west ? -offset : offset;
+}
+
+}    // namespace
+
 TimePoint ParseTime(std::string_view text) {
     Broken b{};
     std::string_view rest = text;
-    bool good = (b.year = TakeNumber(rest, 4)) >= 0 && Take(rest, "-") && (b.month = TakeNumber(rest, 2)) >= 0 &&
-                Take(rest, "-") && (b.day = TakeNumber(rest, 2)) >= 0 && Take(rest, "T") &&
-                (b.hour = TakeNumber(rest, 2)) >= 0 && Take(rest, ":") && (b.minute = TakeNumber(rest, 2)) >= 0 &&
-                Take(rest, ":") && (b.second = TakeNumber(rest, 2)) >= 0;
-    if (good && Take(rest, ".")) {
-        good = !rest.empty() && rest[0] >= '0' && rest[0] <= '9';
-        int scale = 100000;    // what is finer than microseconds is dropped
-        for (int digit; good && (digit = TakeNumber(rest, 1)) >= 0; scale /= 10) b.micros += digit * scale;
-    }
-    if (!good)
+    if (!TakeDateAndTime(rest, "T", b))
         throw Error(Code::kInvalidArgument, fmt::format("\"{}\" is not a time such as 2026-01-16T08:00:00Z", text));
     if (rest != "Z") throw Error(Code::kInvalidArgument, fmt::format("\"{}\" does not end in Z (UTC)", text));
     return Join(b, text);
+}
+
+TimePoint ParseMoment(std::string_view text) {
+    for (std::string_view between : {"T", " "}) {
+        Broken b{};
+        std::string_view rest = text;
+        if (!TakeDateAndTime(rest, between, b)) continue;
+        if (rest == "Z") return Join(b, text);
+        if (std::optional<Duration> offset = OffsetOf(rest)) return Join(b, text) - *offset;
+        if (rest.empty())
+            throw Error(Code::kInvalidArgument, fmt::format("\"{}\" does not say in which time zone", text), {},
+                        fmt::format("Add Z (UTC) or an offset: \"{}+01\".", text));
+    }
+    throw Error(Code::kInvalidArgument, fmt::format("\"{}\" is not a time", text), {},
+                "For example 2026-01-16T08:00:00Z, or 2026-01-16 09:00:00+01 as psql prints it.");
 }
 
 TimePoint ParseHttpDate(std::string_view text) {

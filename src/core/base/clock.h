@@ -24,6 +24,9 @@ Clock &SystemClock();
 // "2026-01-16T08:00:00Z"; with microseconds when asked. Parsing takes either, and throws kInvalidArgument.
 std::string FormatTime(TimePoint time, bool microseconds = false);
 TimePoint ParseTime(std::string_view text);
+// As people write it: the same, or with a space for the T, and with an offset for the Z ("2026-01-16 09:00:00.5+01", which psql prints).
+// kInvalidArgument, with a hint, for one without either.
+TimePoint ParseMoment(std::string_view text);
 // "20260116T080000Z": the compact ISO 8601 form used in names.
 std::string CompactTime(TimePoint time);
 // RFC 9110 date, "Fri, 16 Jan 2026 08:00:00 GMT".

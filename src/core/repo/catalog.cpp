@@ -107,17 +107,36 @@ std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *ke
     return backups;
 }
 
+namespace {
+
+bool IsOfKind(const ManifestClear &clear, std::string_view kind) {
+    return kind.empty() || (kind == kBackupWithRows ? clear.kind != "physical" : clear.kind == kind);
+}
+
+void CheckKind(const ManifestClear &clear, std::string_view kind) {
+    if (kind.empty() || (clear.kind == "physical") == (kind == "physical")) return;
+    if (clear.kind == "physical")
+        throw Error(Code::kInvalidArgument, fmt::format("backup {} is a base backup of a whole cluster", clear.backup),
+                    {}, "pg_ark restore makes a cluster from it.");
+    throw Error(Code::kInvalidArgument,
+                fmt::format("backup {} is {}, not of a whole cluster", clear.backup, clear.kind), {},
+                "A database comes back with pg_ark restore-database, tables with pg_ark restore-entities.");
+}
+
+}    // namespace
+
 BackupSummary FindBackup(const Repository &repository, KeyRing *keys, TimePoint now, std::string_view restore_point,
                          std::string_view database, std::string_view kind) {
     std::vector<BackupSummary> backups = ListBackups(repository, keys, now);
     bool by_id = IsBackupId(restore_point);
     for (BackupSummary &backup : backups) {
         if (by_id) {
-            if (backup.manifest.clear.backup == restore_point) return std::move(backup);
-            continue;
+            if (backup.manifest.clear.backup != restore_point) continue;
+            CheckKind(backup.manifest.clear, kind);
+            return std::move(backup);
         }
         if (!database.empty() && BodyText(backup, "database") != database) continue;
-        if (!kind.empty() && backup.manifest.clear.kind != kind) continue;
+        if (!IsOfKind(backup.manifest.clear, kind)) continue;
         // "latest" is a backup, not the copy that a restore made of what it changed.
         if (restore_point == "latest" && BodyText(backup, "label").starts_with("before restore ")) continue;
         if (restore_point == "latest" || HasLabel(backup, restore_point)) return std::move(backup);

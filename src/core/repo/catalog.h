@@ -25,7 +25,11 @@ struct BackupSummary {
 std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *keys, TimePoint now,
                                        bool with_ended = false);
 
-// Finds by backup id, "latest" (the newest; of `database` and `kind` if given), or a label (the newest with it). Throws kNotFound listing what is close by.
+// For FindBackup: of any kind that holds rows of tables, not files of a cluster.
+constexpr std::string_view kBackupWithRows = "rows";
+
+// Finds by backup id, "latest" (the newest; of `database` and `kind` if given), or a label (the newest with it). Throws kNotFound listing what is
+// close by; kInvalidArgument where the id is that of a base backup and rows are wanted, or the reverse.
 BackupSummary FindBackup(const Repository &repository, KeyRing *keys, TimePoint now, std::string_view restore_point,
                          std::string_view database = {}, std::string_view kind = {});
 

@@ -69,6 +69,21 @@ TEST(TimeTest, RefusesEverythingElse) {
         EXPECT_THAT(Refusal([&] { ParseTime(text); }).message, HasSubstr("\"" + std::string(text) + "\""));
 }
 
+TEST(TimeTest, MomentsAsPeopleWriteThem) {
+    const TimePoint eight = ParseTime("2026-01-16T08:00:00Z");
+    for (const char *text : {"2026-01-16T08:00:00Z", "2026-01-16 08:00:00Z", "2026-01-16 09:00:00+01",
+                             "2026-01-16T04:30:00-03:30", "2026-01-16 08:19:32+00:19:32", "2026-01-17 00:00:00+16"})
+        if (std::string_view(text).ends_with("+16"))
+            EXPECT_THROW(ParseMoment(text), Error);
+        else
+            EXPECT_EQ(ParseMoment(text), eight) << text;
+    EXPECT_EQ(ParseMoment("2026-01-16 09:00:00.5+01"), eight + 500ms);
+    EXPECT_THAT(Refusal([] { ParseMoment("2026-01-16 08:00:00"); }).hint, HasSubstr("2026-01-16 08:00:00+01"));
+    for (const char *text : {"", "now", "2026-01-16", "2026-01-16 08:00", "2026-01-16 08:00:00 +01",
+                             "2026-01-16 08:00:00+1", "2026-01-16 08:00:00+01:", "2026-01-16 08:00:00+01:60"})
+        EXPECT_THROW(ParseMoment(text), Error) << text;
+}
+
 TEST(TimeTest, HttpDates) {
     EXPECT_EQ(FormatTime(ParseHttpDate("Fri, 16 Jan 2026 08:00:00 GMT")), "2026-01-16T08:00:00Z");
     EXPECT_EQ(FormatTime(ParseHttpDate("Sun, 06 Nov 1994 08:49:37 GMT")), "1994-11-06T08:49:37Z");    // RFC 9110

@@ -1,0 +1,31 @@
+// A file of a base backup, or a piece of one, as work: read by any thread, written into the tree in the order of the walk.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "physical/base_files.h"
+#include "physical/read_piece.h"
+
+namespace ark {
+
+// Shared by the pieces of a file.
+struct WalkedState {
+    std::atomic<bool> gone{false};    // before anything of it was read: it is left out
+};
+
+struct FileTask {
+    std::optional<Json> entry = {};    // of the file or directory; with its first piece
+    std::shared_ptr<WalkedState> file = {};
+    std::optional<PieceRequest> piece = {};
+    std::optional<Json> unread = {};         // the base's entry of the piece, if the file seems to be unchanged
+    std::optional<Json> piece_entry = {};    // once it has run
+
+    void Run(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker);
+    void Emit(TreeWriter &tree) const;
+
+    std::string What() const { return piece ? piece->relative : std::string(); }
+    std::size_t MemoryCost() const { return 64 << 10; }    // its entry; what is being read is a reader's
+};
+
+}    // namespace ark

@@ -1,0 +1,147 @@
+#include "physical/read_piece.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "base/file.h"
+#include "pgdata/page.h"
+
+namespace ark {
+namespace {
+
+constexpr int kPageReads = 5;
+constexpr auto kPagePause = std::chrono::milliseconds(10);
+
+class PieceReader {
+public:
+    PieceReader(const PieceRequest &request, BackupSession &session, PackWriter &packs, PhysicalCounters &counters,
+                Fd file)
+        : request_(request),
+          session_(session),
+          packs_(packs),
+          counters_(counters),
+          file_(std::move(file)),
+          usable_(request.base ? request.base->frames.size() : 0, kUnknown) {
+        if (request.base) LayOutBase();
+    }
+
+    Piece Run(Ticker &ticker) {
+        Bytes block;
+        for (std::uint64_t at = 0; at < request_.length; at += kPhysicalFrame) {
+            ticker.Check();
+            block.assign(std::min(kPhysicalFrame, request_.length - at), std::byte{0});
+            ReadAt(at, block);
+            CheckPages(at, block);
+            for (std::uint64_t offset = 0; offset < block.size(); offset += request_.unit)
+                AddUnit((at + offset) / request_.unit,
+                        ByteView(block).subspan(offset, std::min<std::size_t>(request_.unit, block.size() - offset)));
+        }
+        Store();
+        return builder_.Finish();
+    }
+
+private:
+    enum Usable : char { kUnknown, kYes, kNo };
+
+    // The file's bytes from there; what it has not is left as it is.
+    void ReadAt(std::uint64_t at, MutableBytes to) {
+        std::size_t filled = 0;
+        while (filled < to.size()) {
+            ssize_t n = pread(file_.get(), to.data() + filled, to.size() - filled,
+                              static_cast<off_t>(request_.number * kPieceSize + at + filled));
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) ThrowErrno(errno, fmt::format("could not read file \"{}\"", request_.file.string()));
+            if (n == 0) return;
+            filled += static_cast<std::size_t>(n);
+        }
+    }
+
+    void CheckPages(std::uint64_t at, MutableBytes block) {
+        const PageRules &rules = request_.pages;
+        if (!rules.first_block) return;
+        for (std::size_t offset = 0; offset + rules.block_size <= block.size(); offset += rules.block_size) {
+            std::uint64_t place = request_.number * kPieceSize + at + offset;
+            std::uint64_t number = *rules.first_block + place / rules.block_size;
+            CheckOne(at + offset, block.subspan(offset, rules.block_size), static_cast<std::uint32_t>(number));
+        }
+    }
+
+    // It may be read while it is written: such a page has come whole soon, or WAL brings it whole.
+    void CheckOne(std::uint64_t at, MutableBytes page, std::uint32_t number) {
+        for (int read = 1; CheckPage(page, number) == PageState::kBad; read++) {
+            if (read < kPageReads) {
+                std::this_thread::sleep_for(kPagePause);
+                ReadAt(at, page);
+                continue;
+            }
+            if (Lsn lsn = PageLsn(page); lsn >= request_.pages.start && lsn <= request_.pages.flushed()) return;
+            counters_.bad_pages++;
+            std::scoped_lock lock(counters_.mutex);
+            if (counters_.first_bad.size() < kMostBadPages) counters_.first_bad.push_back({request_.relative, number});
+            return;
+        }
+    }
+
+    void AddUnit(std::uint64_t number, ByteView unit) {
+        std::string digest = session_.key().Digest(unit).substr(0, kUnitDigits);
+        counters_.read_bytes += unit.size();
+        if (request_.base && number < request_.base->Units() && request_.base->Unit(number) == digest &&
+            MayUse(places_[number].frame)) {
+            builder_.Keep(*request_.base, places_[number].frame, places_[number].first, digest);
+            counters_.reused_bytes += unit.size();
+            return;
+        }
+        if (filling_.size() + unit.size() > kPhysicalFrame) Store();
+        builder_.Add(digest);
+        Append(filling_, unit);
+    }
+
+    void Store() {
+        if (!builder_.filling()) return;
+        builder_.Filled(packs_.Append(filling_));
+        filling_.clear();
+    }
+
+    bool MayUse(std::size_t frame) {
+        if (usable_[frame] == kUnknown) usable_[frame] = session_.Reference(request_.base->frames[frame]) ? kYes : kNo;
+        return usable_[frame] == kYes;
+    }
+
+    void LayOutBase() {
+        for (const UnitRun &run : request_.base->map)
+            for (std::uint64_t i = 0; i < run.units; i++) places_.push_back({1, run.frame, run.first + i});
+    }
+
+    const PieceRequest &request_;
+    BackupSession &session_;
+    PackWriter &packs_;
+    PhysicalCounters &counters_;
+    Fd file_;
+    std::vector<UnitRun> places_;    // of the base's units
+    std::vector<Usable> usable_;     // the base's frames
+    PieceBuilder builder_;
+    Bytes filling_;
+};
+
+}    // namespace
+
+PieceOutcome ReadPiece(const PieceRequest &request, BackupSession &session, PackWriter &packs,
+                       PhysicalCounters &counters, Ticker &ticker, Piece &piece) {
+    Fd file;
+    try {
+        file = OpenFile(request.file, O_RDONLY);
+    } catch (const Error &error) {
+        if (error.code == Code::kNotFound) return PieceOutcome::kFileIsGone;
+        throw;
+    }
+    posix_fadvise(file.get(), static_cast<off_t>(request.number * kPieceSize), static_cast<off_t>(request.length),
+                  POSIX_FADV_SEQUENTIAL);
+    piece = PieceReader(request, session, packs, counters, std::move(file)).Run(ticker);
+    return PieceOutcome::kRead;
+}
+
+}    // namespace ark

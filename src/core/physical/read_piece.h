@@ -1,0 +1,58 @@
+// One piece of a file, read, compared with the base's and stored where it differs.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+
+#include "base/cancel.h"
+#include "pgdata/wal_name.h"
+#include "physical/piece.h"
+#include "repo/backup_session.h"
+
+namespace ark {
+
+struct BadPage {
+    std::string path;    // relative
+    std::uint64_t block = 0;
+};
+
+// Over all threads of a backup.
+struct PhysicalCounters {
+    std::atomic<std::uint64_t> read_bytes{
+        0};    // of files, also of those that were not read because they are the base's
+    std::atomic<std::uint64_t> reused_bytes{0};
+    std::atomic<std::uint64_t> unread_bytes{0};
+    std::atomic<std::uint64_t> bad_pages{0};
+    std::mutex mutex;
+    std::vector<BadPage> first_bad;    // at most kMostBadPages
+};
+constexpr std::size_t kMostBadPages = 100;
+
+struct PageRules {
+    std::optional<std::uint64_t> first_block;    // of the file, if its pages have checksums
+    std::uint32_t block_size = 8192;
+    Lsn start;                       // of the backup: WAL from there is replayed over the page
+    std::function<Lsn()> flushed;    // what the server has on disk now; thread-safe
+};
+
+struct PieceRequest {
+    std::filesystem::path file;
+    std::string relative, path;    // for messages; of the entry
+    std::uint64_t number = 0;      // of the piece
+    std::uint64_t length =
+        0;    // of the piece: what is missing in the file is zeros (it was cut short; WAL says to what)
+    std::uint64_t unit = 0;
+    PageRules pages;
+    std::optional<Piece> base = {};    // the same place of the base's file, in the same units
+};
+
+enum class PieceOutcome { kRead, kFileIsGone };
+
+// Frames go to `packs`. A page whose checksum is wrong is read again a few times; it is good if WAL after the start of the
+// backup replaces it (its LSN lies between the start and what is flushed), else it is counted, and stored as it is.
+PieceOutcome ReadPiece(const PieceRequest &request, BackupSession &session, PackWriter &packs,
+                       PhysicalCounters &counters, Ticker &ticker, Piece &piece);
+
+}    // namespace ark

@@ -1,0 +1,392 @@
+#include "physical/take_backup.h"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "base/encoding.h"
+#include "base/file.h"
+#include "base/ordered_work.h"
+#include "pgdata/data_directory.h"
+#include "physical/backup_control.h"
+#include "physical/file_task.h"
+#include "physical/file_walk.h"
+#include "physical/wal_arrival.h"
+#include "repo/catalog.h"
+
+namespace ark {
+namespace {
+
+constexpr const char *kApplicationName = "pg_ark base backup";
+constexpr auto kTick = std::chrono::milliseconds(100);
+constexpr std::int64_t kSettled = 2'000'000;    // microseconds between a file's last change and the base's first look
+
+// The newest one is the base: it holds more of what is the same than any other.
+std::vector<BackupId> FindBase(const Repository &repository, KeyRing *keys, TimePoint now) {
+    for (const BackupSummary &backup : ListBackups(repository, keys, now))
+        if (backup.manifest.clear.kind == "physical" && backup.error.empty() && backup.manifest.readable())
+            return {backup.manifest.clear.backup};
+    return {};
+}
+
+std::int64_t Microseconds(const timespec &time) { return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000; }
+std::int64_t Microseconds(TimePoint time) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+
+FileFacts FactsOf(const struct stat &info) {
+    return {static_cast<std::uint64_t>(info.st_size), info.st_mode & 07777, Microseconds(info.st_mtim),
+            Microseconds(info.st_ctim), info.st_ino};
+}
+
+class PhysicalBackup {
+public:
+    PhysicalBackup(const PhysicalRequest &request, std::shared_ptr<Repository> repository,
+                   std::shared_ptr<KeyRing> keys, Clock &clock, Random &random, Ticker &ticker, Log &log)
+        : request_(request),
+          repository_(std::move(repository)),
+          keys_(std::move(keys)),
+          clock_(clock),
+          random_(random),
+          ticker_(ticker),
+          stoppable_(ticker),
+          log_(log) {}
+
+    PhysicalResult Run(const std::function<void(const BackupId &)> &begun) {
+        started_ = clock_.Now();
+        connection_ =
+            std::make_unique<Connection>(request_.conninfo, request_.database, kApplicationName, ticker_, log_);
+        ApplySessionContract(*connection_, false);
+        server_ = IdentifyServer(*connection_);
+        CheckServer();
+        directory_.emplace(server_.data_directory);
+        if (std::to_string(directory_->control().system_identifier) != server_.system_identifier)
+            throw Error(
+                Code::kConflict,
+                fmt::format("\"{}\" on this machine is not the data directory of the server", server_.data_directory),
+                "Their system identifiers differ.", "Run the engine on the server's machine.");
+        BackupPlan plan;
+        plan.kind = "physical";
+        plan.bases = FindBase(*repository_, keys_.get(), started_);
+        plan.reason = request_.reason;
+        plan.full_every = request_.full_every;
+        session_ = BackupSession::Begin(repository_, keys_, plan, clock_, random_);
+        try {
+            if (begun) begun(session_->id());
+            return Take();
+        } catch (...) {    // whatever it was: nothing of this backup will be used
+            EndThreads();
+            packs_.clear();
+            session_->Abort();
+            throw;
+        }
+    }
+
+private:
+    using Tasks = OrderedWork<FileTask>;
+
+    void CheckServer() {
+        if (server_.system_identifier != repository_->cluster().system_identifier)
+            throw Error(Code::kConflict, "the server is not the cluster whose backups are kept here",
+                        fmt::format("Its system identifier is {}, the repository's {}.", server_.system_identifier,
+                                    repository_->cluster().system_identifier));
+        if (!connection_->over_socket())
+            throw Error(
+                Code::kUnsupported, "a base backup reads the data directory, which is on another machine",
+                fmt::format("The server was reached at {}:{}.", connection_->host(), connection_->port()),
+                "Run pg_ark on the server's machine, as the server's user, with a conninfo that names its socket.");
+        if (server_.data_directory.empty())
+            throw Error(Code::kPermissionDenied,
+                        fmt::format("role \"{}\" may not see where the data directory is", connection_->user()), {},
+                        "GRANT pg_read_all_settings to it.");
+        Result archive = connection_->Query("SELECT pg_catalog.current_setting('archive_mode')");
+        if (archive.Text(0, 0) == "off")
+            throw Error(Code::kInvalidArgument,
+                        "a base backup needs the WAL that is written meanwhile, and the server archives none",
+                        "archive_mode is off.",
+                        "Set archive_mode = on and archive_command = 'pg_ark wal-push … %p' (docs/wal.md), and restart "
+                        "the server.");
+    }
+
+    PhysicalResult Take() {
+        Report("start");
+        control_.emplace(*connection_, request_.label.empty() ? "pg_ark " + session_->id() : request_.label,
+                         request_.fast_checkpoint);
+        BaseFiles base(*session_, log_);
+        DecideWhatIsRead(base);
+        TreeWriter::Reuse reuse = base.NodeReuse();
+        for (int i = 0; i <= request_.jobs; i++)
+            packs_.push_back(session_->NewPackWriter({.compression = request_.compression}));
+        PackWriter &own = *packs_.back();
+        TreeWriter tree(own, session_->key(), reuse);
+        copy_started_ = clock_.Now();
+        CopyFiles(base, tree);
+        Bytes control_file = ToBytes(ReadWholeFile(directory_->path() / "global" / "pg_control"));
+        ParseControlFile(control_file);    // whole, and not half written
+        Report("stop");
+        StoppedBackup stopped = control_->Stop();
+        AddContent(tree, "stop/backup_label", AsBytes(stopped.label), own);
+        AddContent(tree, "stop/pg_control", control_file, own);
+        if (!stopped.tablespace_map.empty())
+            AddContent(tree, "stop/tablespace_map", AsBytes(stopped.tablespace_map), own);
+        for (const Tablespace &space : TablespacesOf(directory_->path()))
+            tree.Add({{"path", fmt::format("tablespace/{:010}", space.oid)}, {"location", space.location}});
+        Json body = Body(stopped, ToJson(tree.Finish()));
+        Report("upload");
+        for (auto &packs : packs_) packs->End();
+        for (auto &packs : packs_) packs->Finish();
+        packs_.clear();
+        AwaitWal(*repository_, control_->start(), stopped, WalSegmentSize(server_.segment_size), request_.wal_patience,
+                 *connection_, clock_, ticker_, log_);
+        Report("commit");
+        body["finished"] = FormatTime(clock_.Now());
+        result_.backup_id = session_->id();
+        result_.plain_bytes = counters_.read_bytes;
+        result_.reused_bytes = counters_.reused_bytes;
+        result_.unread_bytes = counters_.unread_bytes;
+        result_.bad_pages = counters_.bad_pages;
+        result_.start_lsn = control_->start().Text();
+        result_.stop_lsn = stopped.stop.Text();
+        WarnOfBadPages();
+        result_.clear = session_->Commit(body);
+        return result_;
+    }
+
+    // Whether what the file system says may be believed: not across a timeline, a clock that was set back, or for ever.
+    void DecideWhatIsRead(const BaseFiles &base) {
+        read_whole_ = started_;
+        const Json *body = base.body();
+        if (!body) return;
+        TimePoint base_started = ParseTime(JsonString(*body, "copy_started", "a base backup"));
+        TimePoint base_read = ParseTime(JsonString(*body, "read_whole", "a base backup"));
+        bool same_timeline = JsonNumber(*body, "stop_timeline", "a base backup") == server_.timeline;
+        if (!same_timeline || base_started > started_ || base_read > started_ ||
+            started_ - base_read >= request_.read_whole_every)
+            return;
+        believed_until_ = Microseconds(base_started) - kSettled;
+        read_whole_ = base_read;
+    }
+
+    void CopyFiles(BaseFiles &base, TreeWriter &tree) {
+        StartThreads();
+        const ControlFile &control = directory_->control();
+        BaseBackupRules rules(server_.version_num / 10000, control.catalog_version, TablespacesInside());
+        WalkDataDirectory(
+            directory_->path(), rules,
+            {.visit = [&](const WalkedFile &file) { IssueEntry(file, base, tree); },
+             .foreign =
+                 [&](const std::string &relative) {
+                     log_.Warn(fmt::format(
+                         "\"{}\" in the data directory is a link or a special file, and not part of the backup",
+                         relative));
+                 }});
+        while (!tasks_.Empty()) Drain(tree);
+        EndThreads();
+        ThrowIfFailed();
+    }
+
+    void IssueEntry(const WalkedFile &file, BaseFiles &base, TreeWriter &tree) {
+        ticker_.Check();
+        if (file.path.ends_with('/'))
+            Issue({.entry = Json{{"path", file.path}, {"mode", file.facts.st_mode & 07777}}}, tree);
+        else
+            IssueFile(file, base, tree);
+    }
+
+    // Those that somebody put below the data directory: they are reached through pg_tblspc.
+    std::vector<std::string> TablespacesInside() const {
+        std::vector<std::string> inside;
+        for (const Tablespace &space : TablespacesOf(directory_->path())) {
+            std::string relative =
+                std::filesystem::path(space.location).lexically_relative(directory_->path()).string();
+            if (!relative.empty() && !relative.starts_with("..") && relative != ".")
+                inside.push_back(std::move(relative));
+        }
+        return inside;
+    }
+
+    void IssueFile(const WalkedFile &walked, BaseFiles &base, TreeWriter &tree) {
+        FileFacts facts = FactsOf(walked.facts);
+        std::optional<BaseFile> before = base.File(walked.path);
+        std::uint64_t unit = before ? before->unit : UnitFor(facts.size);
+        bool believed =
+            before && before->facts == facts && facts.mtime <= believed_until_ && facts.ctime <= believed_until_;
+        auto state = std::make_shared<WalkedState>();
+        result_.files++;
+        std::optional<Json> entry = FileEntry(walked.path, facts, unit);
+        PageRules pages = PagesOf(walked.relative);
+        for (std::uint64_t number = 0; number * kPieceSize < facts.size; number++) {
+            FileTask task{.entry = std::exchange(entry, std::nullopt), .file = state};
+            task.piece = PieceRequest{.file = directory_->path() / walked.relative,
+                                      .relative = walked.relative,
+                                      .path = PiecePath(walked.path, number),
+                                      .number = number,
+                                      .length = PieceLength(facts.size, number),
+                                      .unit = unit,
+                                      .pages = pages};
+            if (before && number * kPieceSize < before->facts.size)
+                if (std::optional<Json> piece = base.PieceOf(walked.path, number)) {
+                    task.piece->base = PieceFromEntry(*piece, PieceLength(before->facts.size, number), unit);
+                    if (believed) task.unread = std::move(piece);
+                }
+            Issue(std::move(task), tree);
+        }
+        if (entry) Issue({.entry = std::move(entry)}, tree);    // an empty file
+    }
+
+    PageRules PagesOf(const std::string &relative) {
+        PageRules pages;
+        pages.block_size = server_.block_size;
+        pages.start = control_->start();
+        pages.flushed = [this] {
+            std::scoped_lock lock(connection_mutex_);
+            return control_->Flushed();
+        };
+        if (server_.data_checksums) pages.first_block = FirstBlock(relative, directory_->control().blocks_per_file);
+        return pages;
+    }
+
+    void Issue(FileTask task, TreeWriter &tree) {
+        while (!tasks_.HasRoom()) Drain(tree);
+        bool reads = task.piece.has_value();
+        Tasks::Slot *slot = tasks_.Issue(std::make_unique<FileTask>(std::move(task)), reads);
+        if (!reads) tasks_.Done(slot);
+    }
+
+    void Drain(TreeWriter &tree) {
+        ThrowIfFailed();
+        ticker_.Check();
+        if (std::unique_ptr<FileTask> task = tasks_.TakeFirstDone()) {
+            task->Emit(tree);
+            return;
+        }
+        Report("copy");
+        tasks_.WaitForNews(kTick);
+    }
+
+    void StartThreads() {
+        for (int i = 0; i < request_.jobs; i++)
+            threads_.emplace_back([this, packs = packs_[static_cast<std::size_t>(i)].get()] {
+                try {
+                    while (Tasks::Slot *slot = tasks_.Take()) {
+                        slot->task->Run(*session_, *packs, counters_, stoppable_);
+                        tasks_.Done(slot);
+                    }
+                } catch (...) {    // carried to the main thread
+                    std::scoped_lock lock(mutex_);
+                    if (!failure_) failure_ = std::current_exception();
+                    tasks_.Notify();
+                }
+            });
+    }
+
+    void EndThreads() {
+        tasks_.Close();
+        stoppable_.Stop();
+        threads_.clear();
+    }
+
+    void ThrowIfFailed() {
+        std::scoped_lock lock(mutex_);
+        if (failure_) std::rethrow_exception(failure_);
+    }
+
+    void AddContent(TreeWriter &tree, const char *path, ByteView content, PackWriter &packs) {
+        tree.Add({{"path", path}, {"size", content.size()}, {"frames", Json::array({ToJson(packs.Append(content))})}});
+    }
+
+    void WarnOfBadPages() {
+        if (result_.bad_pages == 0) return;
+        std::string places;
+        for (std::size_t i = 0; i < std::min<std::size_t>(counters_.first_bad.size(), 5); i++)
+            places +=
+                fmt::format("{}{} block {}", i ? ", " : "", counters_.first_bad[i].path, counters_.first_bad[i].block);
+        result_.warnings.push_back(
+            fmt::format("{} page{} a wrong checksum, and {} stored as {}: {}{}", result_.bad_pages,
+                        result_.bad_pages == 1 ? " has" : "s have", result_.bad_pages == 1 ? "is" : "are",
+                        result_.bad_pages == 1 ? "it is" : "they are", places, result_.bad_pages > 5 ? ", …" : ""));
+    }
+
+    void Report(const char *phase) {
+        Progress progress;
+        progress.phase = phase;
+        progress.done_bytes = counters_.read_bytes;
+        progress.stored_bytes = session_->new_bytes();
+        progress.done_items = result_.files;
+        progress.current = tasks_.WhatIsFirst();
+        log_.Report(progress);
+    }
+
+    Json Body(const StoppedBackup &stopped, Json tree) {
+        Json bad = Json::array();
+        for (const BadPage &page : counters_.first_bad) bad.push_back({{"path", page.path}, {"block", page.block}});
+        struct stat root {};
+        stat(directory_->path().c_str(), &root);
+        return {{"tool", "pg_ark " ARK_VERSION},
+                {"label", request_.label},
+                {"reason", request_.reason},
+                {"taken_by", request_.taken_by},
+                {"environment", request_.environment},
+                {"source", request_.source},
+                {"system_identifier", server_.system_identifier},
+                {"server_version_num", server_.version_num},
+                {"catalog_version", server_.catalog_version},
+                {"block_size", server_.block_size},
+                {"segment_size", server_.segment_size},
+                {"wal_segment_size", server_.segment_size},
+                {"blocks_per_file", directory_->control().blocks_per_file},
+                {"timeline", stopped.parsed.timeline.value},
+                {"stop_timeline", stopped.stop_timeline.value},
+                {"lsn", stopped.stop.Text()},
+                {"start_lsn", control_->start().Text()},
+                {"stop_lsn", stopped.stop.Text()},
+                {"from_standby", false},
+                {"started", FormatTime(started_)},
+                {"copy_started", FormatTime(copy_started_)},
+                {"read_whole", FormatTime(read_whole_)},
+                {"data_checksums", server_.data_checksums},
+                {"data_directory", server_.data_directory},
+                {"data_directory_mode", root.st_mode & 07777},
+                {"compression", request_.compression.Name()},
+                {"files", result_.files},
+                {"plain_bytes", counters_.read_bytes.load()},
+                {"bad_pages", counters_.bad_pages.load()},
+                {"first_bad_pages", bad},
+                {"annotations", request_.annotations},
+                {"tree", std::move(tree)}};
+    }
+
+    const PhysicalRequest &request_;
+    std::shared_ptr<Repository> repository_;
+    std::shared_ptr<KeyRing> keys_;
+    Clock &clock_;
+    Random &random_;
+    Ticker &ticker_;
+    StoppableTicker stoppable_;
+    Log &log_;
+    TimePoint started_{}, copy_started_{}, read_whole_{};
+    std::unique_ptr<Connection> connection_;
+    std::mutex connection_mutex_;    // while files are read: a reader may ask it
+    ServerIdentity server_;
+    std::optional<DataDirectory> directory_;
+    std::optional<BackupControl> control_;
+    std::unique_ptr<BackupSession> session_;
+    std::vector<std::unique_ptr<PackWriter>> packs_;    // one a reader, and the tree's last
+    PhysicalCounters counters_;
+    PhysicalResult result_;
+    std::int64_t believed_until_ = INT64_MIN;
+    std::mutex mutex_;
+    std::exception_ptr failure_;
+    Tasks tasks_{static_cast<std::size_t>(request_.jobs), std::size_t{64} << 20};
+    std::vector<std::jthread> threads_;
+};
+
+}    // namespace
+
+PhysicalResult TakePhysicalBackup(const PhysicalRequest &request, std::shared_ptr<Repository> repository,
+                                  std::shared_ptr<KeyRing> keys, Clock &clock, Random &random, Ticker &ticker, Log &log,
+                                  const std::function<void(const BackupId &)> &begun) {
+    return PhysicalBackup(request, std::move(repository), std::move(keys), clock, random, ticker, log).Run(begun);
+}
+
+}    // namespace ark

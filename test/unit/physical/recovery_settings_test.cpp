@@ -1,0 +1,60 @@
+#include "physical/recovery_settings.h"
+
+#include <gtest/gtest.h>
+
+#include "unit/repo/sample.h"
+
+namespace ark::test {
+namespace {
+
+bool Refused(const RecoveryTarget &target) {
+    return Thrown([&] { CheckRecoveryTarget(target); }) == Code::kInvalidArgument;
+}
+
+TEST(RecoverySettings, OneTargetIsWritten) {
+    RecoveryTarget target{.kind = RecoveryTarget::Kind::kTime, .value = "2026-11-27 14:03:00+01", .inclusive = false};
+    std::string settings = RecoverySettings(target, "pg_ark wal-fetch %f %p");
+    EXPECT_NE(settings.find("restore_command = 'pg_ark wal-fetch %f %p'\n"), std::string::npos);
+    EXPECT_NE(settings.find("recovery_target_time = '2026-11-27 13:03:00.000000+00'\n"), std::string::npos);
+    EXPECT_EQ(settings.find("recovery_target_lsn"), std::string::npos)
+        << "a second target, even an empty one, is an error";
+    EXPECT_NE(settings.find("recovery_target_inclusive = off\n"), std::string::npos);
+}
+
+TEST(RecoverySettings, AnEarlierRecoveryIsForgotten) {
+    std::string earlier = "work_mem = '64MB'\n# pg_ark restore, from backup x.\n" +
+                          RecoverySettings({.kind = RecoveryTarget::Kind::kLsn, .value = "0/1"}, "cp") + "port = 1";
+    EXPECT_EQ(WithoutRecoverySettings(earlier), "work_mem = '64MB'\nport = 1");
+    EXPECT_EQ(WithoutRecoverySettings(""), "");
+}
+
+TEST(RecoverySettings, ATargetMakesSense) {
+    using enum RecoveryTarget::Kind;
+    EXPECT_FALSE(Refused({}));
+    for (auto [kind, good, bad] :
+         {std::tuple(kLsn, "16/B374D848", "16-B3"), std::tuple(kXid, "731", "-1"),
+          std::tuple(kTime, "2026-11-27T13:03:00Z", "noon"), std::tuple(kName, "before the release", "")}) {
+        EXPECT_FALSE(Refused({.kind = kind, .value = good})) << good;
+        EXPECT_TRUE(Refused({.kind = kind, .value = bad})) << bad;
+    }
+    RecoveryTarget words;
+    words.timeline = "3";
+    words.action = "pause";
+    EXPECT_FALSE(Refused(words));
+    words.timeline = "newest";
+    EXPECT_TRUE(Refused(words));
+    words.timeline = "latest";
+    words.action = "stop";
+    EXPECT_TRUE(Refused(words));
+}
+
+TEST(RecoverySettings, WordsAreQuotedForShellAndServer) {
+    EXPECT_EQ(ShellWord("--store=s3://bucket/a-b_c"), "--store=s3://bucket/a-b_c");
+    EXPECT_EQ(ShellWord("it's $HOME"), "'it'\\''s $HOME'");
+    EXPECT_EQ(ShellWord(""), "''");
+    EXPECT_EQ(ConfValue("a 'b' \\c"), "'a ''b'' \\\\c'");
+    EXPECT_EQ(Thrown([] { ConfValue("a\nb"); }), Code::kInvalidArgument);
+}
+
+}    // namespace
+}    // namespace ark::test
