@@ -11,6 +11,7 @@ SELECT * FROM ark.set_schedule('bad', '0 3 * * *', 'dance', database => current_
 SELECT * FROM ark.set_schedule('bad', '0 3 * * *', database => 'nowhere');
 SELECT * FROM ark.set_schedule('bad', '0 3 * * *', database => current_database(), options => '{"lable": "x"}');
 SELECT * FROM ark.set_schedule('bad', '0 3 * * *', database => current_database(), options => '{"kind": "physical"}');
+SELECT * FROM ark.set_schedule('bad', '0 3 * * *', options => '{"kind": "files"}', database => current_database());
 SELECT * FROM ark.set_schedule('bad', '0 3 * * *', database => current_database(), policy => 'keep');
 SELECT * FROM ark.set_schedule('bad', '0 3 * * *', 'expire', policy => 'nowhere');
 SELECT * FROM ark.set_schedule('bad', '0 3 * * *', 'verify', database => current_database(), options => '{"level": "hope"}');

@@ -4,6 +4,20 @@
 CREATE FUNCTION ark_private.actor(caller jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(caller->>'actor', caller->>'role') $$;
 
+-- Of the whole cluster: no database is meant, and nobody waits unless he says so, because a waiting statement holds back vacuum.
+CREATE FUNCTION ark_private.physical_backup(args jsonb, caller jsonb) RETURNS ark_private.job_request
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF args->>'database' IS NOT NULL OR nullif(args->'entities', 'null') IS NOT NULL THEN
+        RAISE EXCEPTION 'a physical backup is of the whole cluster' USING ERRCODE = '22023', HINT = 'Leave database and entities out.';
+    END IF;
+    RETURN ark_private.request('backup', 'backup', NULL, 'physical', 'local//physical', false, caller,
+               ark_private.given(jsonb_build_object('kind', 'physical', 'source', 'local', 'label', args->>'label', 'reason', args->>'reason',
+                                                    'hold_until', ark_private.utc((args->>'hold_until')::timestamptz))),
+               coalesce((args->>'wait')::boolean, false));
+END
+$$;
+
 CREATE FUNCTION ark_private.backup_now(args jsonb, caller jsonb) RETURNS ark_private.job_request
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -12,16 +26,18 @@ DECLARE
     entities jsonb;
 BEGIN
     PERFORM ark_private.refuse_on_copy();
-    IF kind IN ('physical', 'both', 'files') THEN
-        RAISE EXCEPTION 'backups of kind "%" cannot be taken by SQL in this version', kind
+    IF kind IN ('both', 'files') THEN
+        RAISE EXCEPTION 'backups of kind "%" are not part of this version', kind
             USING ERRCODE = '0A000',
-                  HINT = CASE kind WHEN 'physical' THEN 'Run pg_ark backup --kind physical as the server''s user. kind => ''logical'' is a consistent copy of one database.'
-                                   WHEN 'both' THEN 'Call ark.backup_now() and ark.export_now().'
-                                   ELSE 'kind => ''logical'' is a consistent copy of one database.' END;
+                  HINT = CASE kind WHEN 'both' THEN 'Call ark.backup_now() and ark.export_now().'
+                                   ELSE 'kind => ''logical'' is a consistent copy of one database, kind => ''physical'' one of the cluster.' END;
     END IF;
-    PERFORM ark_private.check_choice('backup kind', kind, '{logical,entities}');
+    PERFORM ark_private.check_choice('backup kind', kind, '{logical,entities,physical}');
     PERFORM ark_private.refuse_other_source(args->>'source');
     PERFORM ark_private.refuse_other_store(args->>'store');
+    IF kind = 'physical' THEN
+        RETURN ark_private.physical_backup(args, caller);
+    END IF;
     db := ark_private.database_or_current(args->>'database');
     PERFORM ark_private.check_database(db, caller);
     PERFORM ark_private.refuse_unfinished_work(caller, db);
@@ -34,7 +50,7 @@ BEGIN
     RETURN ark_private.request('backup', 'backup', db, kind, format('local/%s/%s', db, kind), false, caller,
                ark_private.given(jsonb_build_object('kind', kind, 'database', db, 'source', 'local', 'entities', entities, 'label', args->>'label',
                                                     'reason', args->>'reason', 'hold_until', ark_private.utc((args->>'hold_until')::timestamptz))),
-               (args->>'wait')::boolean);
+               coalesce((args->>'wait')::boolean, true));
 END
 $$;
 

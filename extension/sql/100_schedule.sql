@@ -55,7 +55,7 @@ BEGIN
     END IF;
     s := ROW(args->>'name', args->>'cron', args->>'timezone', args->>'action', args->>'database', args->>'entities', args->>'policy', options,
              coalesce((args->>'enabled')::boolean, true), caller->>'role', clock_timestamp(), clock_timestamp());
-    IF s.action IN ('backup', 'export', 'verify') THEN
+    IF s.action IN ('backup', 'export', 'verify') AND coalesce(options->>'kind', '') <> 'physical' THEN
         s.database := ark_private.database_or_current(s.database);
     END IF;
     IF s.action = 'expire' AND NOT pg_has_role(caller->>'role', 'ark_admin', 'USAGE') THEN

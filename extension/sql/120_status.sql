@@ -64,7 +64,9 @@ BEGIN
         RETURN QUERY SELECT 'warning', format('the library is of version %s, the engine of %s', state->>'library_version', engine), 'install both from the same build and restart the server';
     END IF;
     FOR row_found IN SELECT * FROM ark_private.backup AS b WHERE b.ended_at IS NULL AND b.verified_ok IS FALSE ORDER BY b.sequence DESC LOOP
-        RETURN QUERY SELECT 'critical', format('backup %s is damaged', row_found.backup_id), format('SELECT * FROM ark.backup_now(database => %L); stores the damaged data afresh', row_found.database);
+        RETURN QUERY SELECT 'critical', format('backup %s is damaged', row_found.backup_id),
+            format('SELECT * FROM ark.backup_now(%s); stores the damaged data afresh',
+                   CASE WHEN row_found.kind = 'physical' THEN 'kind => ''physical''' ELSE format('database => %L', row_found.database) END);
     END LOOP;
     FOR row_found IN
         SELECT d.datname, n.snapshot_time, n.finished_at FROM pg_database AS d LEFT JOIN ark_private.newest() AS n ON n.database = d.datname

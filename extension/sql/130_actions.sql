@@ -1,7 +1,7 @@
 -- The public functions. Each is a door in the library that calls the function of the same name in ark_private.
 
 CREATE FUNCTION ark.backup_now(kind text DEFAULT 'logical', database text DEFAULT NULL, source text DEFAULT 'local', entities text DEFAULT NULL,
-    label text DEFAULT NULL, reason text DEFAULT NULL, hold_until timestamptz DEFAULT NULL, store text DEFAULT NULL, wait boolean DEFAULT true)
+    label text DEFAULT NULL, reason text DEFAULT NULL, hold_until timestamptz DEFAULT NULL, store text DEFAULT NULL, wait boolean DEFAULT NULL)
     RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_action';
 CREATE FUNCTION ark.backup_now(entities text[], database text DEFAULT NULL, source text DEFAULT 'local', kind text DEFAULT 'entities',
     label text DEFAULT NULL, reason text DEFAULT NULL, hold_until timestamptz DEFAULT NULL, store text DEFAULT NULL, wait boolean DEFAULT true)

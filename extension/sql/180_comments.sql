@@ -12,7 +12,7 @@ DECLARE
     target record;
 BEGIN
     FOR item IN SELECT * FROM (VALUES
-        ('backup_now', 'takes a consistent backup of one database, or of chosen entities, and waits for it'),
+        ('backup_now', 'takes a consistent backup of one database or of chosen entities, and waits for it; or a base backup of the cluster (kind => ''physical''), and does not wait unless told'),
         ('export_now', 'writes readable exports into the store: entities as json, jsonl or csv, a whole database as sql'),
         ('cancel_job', 'asks a queued or running job to end'),
         ('hold_backup', 'keeps retention away from a backup, until a time or until it is released'),

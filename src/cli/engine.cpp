@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "storage/storage.h"
+#include "wal/succession.h"
 
 namespace ark::cli {
 namespace {
@@ -273,6 +274,7 @@ Writer Engine::SelfAsWriter() {
     self.fingerprint.machine = MachineId();
     self.fingerprint.device = info.st_dev;
     self.fingerprint.inode = info.st_ino;
+    self.restored = WasRestored(server.data_directory);
     return self;
 }
 

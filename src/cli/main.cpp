@@ -170,7 +170,8 @@ int Main(int argc, char **argv) {
     for (const Verb &verb : Verbs()) {
         CLI::App *sub = app.add_subcommand(verb.name, verb.summary);
         sub->footer(verb.details);
-        AddFlags(*sub, verb, parsed[verb.name]);
+        // Flags of the others are not asked for, and a server runs this program for every WAL segment.
+        if (argc < 2 || argv[1][0] == '-' || verb.name == argv[1]) AddFlags(*sub, verb, parsed[verb.name]);
     }
     app.add_subcommand("job", "run one request of the server (docs/engine-protocol.md)")->group("");
     std::string topic;

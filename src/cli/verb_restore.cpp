@@ -49,6 +49,13 @@ std::map<std::string, std::filesystem::path> TablespacesOf(const Arguments &argu
     return map;
 }
 
+// The restored server runs its commands in its own directory.
+std::string WithAbsolutePath(const std::string &reference) {
+    constexpr std::string_view kFile = "file:";
+    if (!reference.starts_with(kFile)) return reference;
+    return std::string(kFile) + std::filesystem::absolute(reference.substr(kFile.size())).string();
+}
+
 // The command with which this program, run by the restored server, finds what this run has found.
 std::string RestoreCommand(Engine &engine, const Repository &repository) {
     std::string command = ShellWord(std::filesystem::read_symlink("/proc/self/exe").string()) + " wal-fetch --quiet";
@@ -57,7 +64,7 @@ std::string RestoreCommand(Engine &engine, const Repository &repository) {
     };
     add("--store", engine.config().Text("store"));
     add("--cluster", repository.cluster().Path());
-    add("--encryption-key", engine.config().Text("encryption_key"));
+    add("--encryption-key", WithAbsolutePath(engine.config().Text("encryption_key")));
     std::string escaped;    // the server replaces %p and the like
     for (char c : command) escaped += c == '%' ? "%%" : std::string(1, c);
     return escaped + " %f %p";
@@ -101,6 +108,12 @@ Json Run(Engine &engine, const Arguments &arguments) {
 
     Json tablespaces = Json::object();
     for (const auto &[oid, place] : plan.tablespaces) tablespaces[plan.tablespaces_were.at(oid)] = place.string();
+    Json warnings = Json::array();
+    if (!dry_run && !std::filesystem::exists(request.pgdata / "postgresql.conf"))
+        warnings.push_back(
+            "the cluster kept its configuration outside of its data directory, and that is not part of the backup: put "
+            "a "
+            "postgresql.conf, pg_hba.conf and pg_ident.conf where its server will look for them, before it is started");
     std::string what = fmt::format("{} files, {}", plan.files, HumanBytes(plan.bytes));
     return {{"state", "done"},
             {"backup_id", backup.manifest.clear.backup},
@@ -111,6 +124,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
             {"bytes", plan.bytes},
             {"free_bytes", plan.free_bytes},
             {"tablespaces", tablespaces},
+            {"warnings", warnings},
             {"settings", RecoverySettings(request.target, request.restore_command)},
             {"started_at", FormatTime(started, true)},
             {"finished_at", FormatTime(engine.clock().Now(), true)},

@@ -7,6 +7,7 @@
 #include "cli/request.h"
 #include "cli/verb.h"
 #include "logical/verify_rows.h"
+#include "physical/verify_files.h"
 
 namespace ark::cli {
 namespace {
@@ -35,8 +36,12 @@ Json Run(Engine &engine, const Arguments &arguments) {
         level == VerifyLevel::kDecode || engine.ConfiguredKey() ? engine.Keys(repository) : nullptr;
     BackupSummary backup = FindBackup(*repository, keys.get(), engine.clock().Now(), arguments.Text("backup", "latest"),
                                       arguments.Text("database"));
-    std::unique_ptr<EntryVerifier> rows = MakeRowVerifier();
-    VerifyResult verified = VerifyBackup(*repository, keys, backup, level, rows.get(), engine.ticker(), engine.log());
+    const ManifestClear &clear = backup.manifest.clear;
+    bool of_files = clear.kind == "physical" && keys != nullptr;
+    std::unique_ptr<EntryVerifier> contents =
+        of_files ? MakeFileVerifier(keys->Get(clear.domain, clear.generation)) : MakeRowVerifier();
+    VerifyResult verified =
+        VerifyBackup(*repository, keys, backup, level, contents.get(), engine.ticker(), engine.log());
 
     const BackupId &id = backup.manifest.clear.backup;
     Json result{{"state", "done"}, {"backup_id", id}, {"level", VerifyLevelName(level)}, {"ok", verified.ok}};

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kFewestAhead = 8;
 constexpr auto kLook = std::chrono::milliseconds(5);
+constexpr auto kHolePatience = std::chrono::seconds(20), kHoleLook = std::chrono::seconds(1);
 
 class Fetch {
 public:
@@ -30,13 +31,33 @@ public:
         if (segment && TakeFetchedAhead()) return FetchOutcome::kFetched;
         command_.TellEngine(name_);
         std::shared_ptr<Repository> repository = engine_.OpenForReading();
-        FetchOutcome outcome =
-            FetchWalFile(*repository, *engine_.Keys(repository), name_, command_.directory().segment_size(), to_);
+        std::shared_ptr<KeyRing> keys = engine_.Keys(repository);
+        FetchOutcome outcome = FetchWalFile(*repository, *keys, name_, to_);
+        if (segment && outcome == FetchOutcome::kAbsent && !command_.directory().IsStandby())
+            outcome = LookAgain(*repository, *keys);
         if (segment && outcome == FetchOutcome::kFetched) GoOn();
         return outcome;
     }
 
 private:
+    // Archiving is parallel, so that a segment may come a little later than the next; a server that was told "absent" would end its
+    // recovery there. (A standby asks again by itself, and is stopped by an error.)
+    FetchOutcome LookAgain(const Repository &repository, KeyRing &keys) {
+        SteadyPoint deadline = engine_.clock().Steady() + kHolePatience;
+        while (IsHole(repository, keys, name_.segment, command_.directory().segment_size())) {
+            if (engine_.clock().Steady() > deadline)
+                throw Error(
+                    Code::kUnavailable, fmt::format("WAL segment \"{}\" is missing in the store", name_.Text()),
+                    "Later ones are there.",
+                    "While the server that archives is at work it may still be on its way. If it is lost, recovery "
+                    "can only go as far as the segment before: give a target there.");
+            engine_.ticker().Check();
+            engine_.clock().Sleep(kHoleLook);
+            if (FetchWalFile(repository, keys, name_, to_) == FetchOutcome::kFetched) return FetchOutcome::kFetched;
+        }
+        return FetchOutcome::kAbsent;
+    }
+
     // Waits for one that is being fetched just now.
     bool TakeFetchedAhead() {
         WalSpool &spool = command_.spool();
@@ -73,6 +94,7 @@ private:
         posix_spawnattr_init(&attributes);
         for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
             posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
+        posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);    // the server's files
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
         pid_t child = 0;
         posix_spawn(&child, "/proc/self/exe", &files, &attributes, argv.data(), environ);
@@ -86,7 +108,9 @@ private:
     std::filesystem::path to_;
 };
 
-Json GoAhead(Engine &engine, WalCommand &command, const WalFileName &name) {
+// Whatever it meets, the one who asks for the segment will meet and tell. It ends well in any case: it may have become a child of the
+// postmaster (as process 1 of a container), which would take another ending for a crash of a backend.
+Json GoAhead(Engine &engine, WalCommand &command, const WalFileName &name) try {
     std::optional<Fd> lock = command.spool().LockFetching();
     if (lock) {
         command.TellEngine(name);
@@ -101,6 +125,8 @@ Json GoAhead(Engine &engine, WalCommand &command, const WalFileName &name) {
                            engine.clock(), engine.ticker());
     }
     return {{"state", "done"}, {"message", "nothing more is fetched ahead"}};
+} catch (const Error &error) {
+    return {{"state", "done"}, {"message", error.message}};
 }
 
 Json Run(Engine &engine, const Arguments &arguments) {

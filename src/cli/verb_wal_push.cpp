@@ -57,8 +57,7 @@ private:
         TimelineId timeline = std::max(name_.timeline, directory_.control().timeline);
         std::optional<TimelineHistory> history = directory_.History(timeline);
         return engine_.OpenForArchiving([&](const Repository &repository, const Writer &owner) {
-            return history && !WasRestored(directory_) &&
-                   Succeeds(repository, owner, *history, directory_.segment_size());
+            return history && Succeeds(repository, owner, *history, directory_.segment_size());
         });
     }
 
@@ -82,6 +81,9 @@ private:
                         failure = std::current_exception();
                     else if (error.code != Code::kCancelled)
                         engine_.log().Warn(fmt::format("{} (it will be tried again)", error.message));
+                    next = work_.size();
+                } catch (...) {    // carried to the caller's thread
+                    failure = std::current_exception();
                     next = work_.size();
                 }
             }

@@ -90,6 +90,9 @@ my $second = backup('a second backup');
 cmp_ok($second->{bytes_stored}, '<', $first->{bytes_stored} / 10, "stores little: $second->{bytes_stored} after $first->{bytes_stored}");
 cmp_ok($second->{bytes_unread}, '>', 0, "and leaves unread what did not change: $second->{bytes_unread}");
 
+my $verified = ark('verify', '--level=decode');
+is("$verified->{exit}$verified->{err}", '0', 'every unit of it is what its digest says');
+
 # Under load, with the things that move files about, again and again.
 my $bench = IPC::Run::start([ 'pgbench', '-n', '-c', '3', '-T', '60', '-d', $node->connstr('postgres') ], '>', \my $bench_out, '2>', \my $bench_err);
 my $churn = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=0', '-d', $node->connstr('app'), '-c', q{
@@ -160,6 +163,26 @@ my $dry = $node->engine([ 'restore', @where, "--cluster=primary." . system_ident
 is("$dry->{exit}$dry->{err}", '0', 'a dry run');
 like($dry->{out}, qr/would be restored into.*restore_command = .*wal-fetch.*%f %p/s, 'says what it would do');
 ok(!-e $empty, 'and does nothing');
+
+# By SQL.
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_ark'\nark.store = 'file://$store/ark'\nark.encryption_key = 'file:$key'\n");
+$node->restart;
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_ark');
+my $job = $node->safe_psql('postgres', q{SELECT job_id FROM ark.backup_now(kind => 'physical', label => 'by SQL')});
+is(outcome($node, $job)->{state}, 'done', 'ark.backup_now(kind => physical)') or diag($node->safe_psql('postgres', 'SELECT message, detail FROM ark.job_history'));
+is($node->safe_psql('postgres', q{SELECT kind, restorable FROM ark.backups WHERE label = 'by SQL'}), 'physical|t', 'is in the catalog');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM ark.list_restore_points(kind => 'backup') WHERE label = 'by SQL'}), '1', 'and a restore point');
+my ($wrong, undef, $told) = $node->psql('postgres', q{SELECT * FROM ark.backup_now(kind => 'physical', database => 'app')});
+like($told, qr/a physical backup is of the whole cluster/, 'a database is refused');
+($wrong, undef, $told) = $node->psql('postgres', q{SELECT * FROM ark.restore_entities('clients', restore_point => 'by SQL', database => 'app')});
+like($told, qr/no backup|whole cluster/, 'and rows are not looked for in it');
+like($node->safe_psql('postgres', q{SELECT message FROM ark.set_schedule('base', '0 2 * * *', options => '{"kind": "physical"}')}), qr/runs next/, 'it can be scheduled');
+is($node->safe_psql('postgres', q{SELECT state FROM ark.verify_backup('by SQL')}), 'done', 'and verified');
+PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', "$spaces/moved");
+$copy = restore('it comes back', [ '--restore-point=by SQL', "--tablespace-map=$spaces/fast=$spaces/moved" ]);
+is($copy->safe_psql('postgres', 'SELECT count(*) FROM pgbench_accounts'), $node->safe_psql('postgres', 'SELECT count(*) FROM pgbench_accounts'), 'with its rows');
+ok(!$copy->safe_psql('postgres', q{SELECT count(*) FROM ark.progress}), 'and does nothing by itself');
+$copy->stop;
 
 # Damage: a bad page is told, and stored as it is.
 my $path = $node->data_dir . '/' . $node->safe_psql('app', q{SELECT pg_relation_filepath('shrinks')});

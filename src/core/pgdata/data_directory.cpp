@@ -37,15 +37,21 @@ std::optional<SegmentName> SegmentOf(std::string_view text) {
 
 }    // namespace
 
-ControlFile ReadControl(const std::filesystem::path &data_directory) {
+Bytes ReadControlBytes(const std::filesystem::path &data_directory) {
     for (int read = 1;; read++) {
         try {
-            return ParseControlFile(AsBytes(ReadWholeFile(data_directory / "global" / "pg_control")));
+            Bytes bytes = ToBytes(ReadWholeFile(data_directory / "global" / "pg_control"));
+            ParseControlFile(bytes);
+            return bytes;
         } catch (const Error &error) {
             if (error.code != Code::kCorrupt || read == kControlReads) throw;
         }
         std::this_thread::sleep_for(kControlPause);
     }
+}
+
+ControlFile ReadControl(const std::filesystem::path &data_directory) {
+    return ParseControlFile(ReadControlBytes(data_directory));
 }
 
 DataDirectory::DataDirectory(std::filesystem::path path) : path_(std::move(path)) {
@@ -64,8 +70,10 @@ bool DataDirectory::InRecovery() const {
 }
 
 bool DataDirectory::IsBeingRestored() const {
-    return std::filesystem::exists(path_ / "recovery.signal") && !std::filesystem::exists(path_ / "standby.signal");
+    return std::filesystem::exists(path_ / "recovery.signal") && !IsStandby();
 }
+
+bool DataDirectory::IsStandby() const { return std::filesystem::exists(path_ / "standby.signal"); }
 
 std::optional<TimelineHistory> DataDirectory::History(TimelineId timeline) const {
     if (timeline.value == 1) return TimelineHistory(timeline);
@@ -87,6 +95,10 @@ std::vector<SegmentName> DataDirectory::Ready(const SegmentName &after, std::siz
     std::ranges::sort(names);
     if (names.size() > most) names.resize(most);
     return names;
+}
+
+bool DataDirectory::IsReady(const SegmentName &segment) const {
+    return std::filesystem::exists(WalDirectory() / "archive_status" / (segment.Text() + std::string(kReady)));
 }
 
 std::vector<SegmentName> DataDirectory::Segments(TimelineId timeline) const {

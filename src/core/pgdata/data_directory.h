@@ -23,6 +23,7 @@ public:
     bool InRecovery() const;
     // It recovers from an archive to become a server of its own (recovery.signal), not as a standby of another.
     bool IsBeingRestored() const;
+    bool IsStandby() const;    // standby.signal
 
     std::filesystem::path WalDirectory() const { return path_ / "pg_wal"; }
     std::filesystem::path WalFile(const WalFileName &name) const { return WalDirectory() / name.Text(); }
@@ -31,6 +32,7 @@ public:
     // Whole segments that the server wants archived (archive_status/….ready) behind `after` on its timeline, ascending, at most `most`.
     // Such files do not change any more, and stay until they were archived.
     std::vector<SegmentName> Ready(const SegmentName &after, std::size_t most) const;
+    bool IsReady(const SegmentName &segment) const;    // it waits to be archived
     // Segments of a timeline that lie in pg_wal, ascending. Some may be files that the server keeps to write them anew.
     std::vector<SegmentName> Segments(TimelineId timeline) const;
 
@@ -41,5 +43,6 @@ private:
 
 // global/pg_control, read again while it is being written. Throws what ParseControlFile and OpenFile throw.
 ControlFile ReadControl(const std::filesystem::path &data_directory);
+Bytes ReadControlBytes(const std::filesystem::path &data_directory);    // the file itself, proven to be whole
 
 }    // namespace ark

@@ -18,6 +18,14 @@ std::int64_t Signed(const Json &entry, const char *member) {
 
 }    // namespace
 
+FileFacts FactsOf(const struct stat &info) {
+    auto microseconds = [](const timespec &time) {
+        return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000;
+    };
+    return {static_cast<std::uint64_t>(info.st_size), info.st_mode & 07777, microseconds(info.st_mtim),
+            microseconds(info.st_ctim), info.st_ino};
+}
+
 Json FileEntry(const std::string &path, const FileFacts &facts, std::uint64_t unit) {
     return {{"path", path},         {"size", facts.size},   {"mode", facts.mode}, {"mtime", facts.mtime},
             {"ctime", facts.ctime}, {"inode", facts.inode}, {"unit", unit}};
@@ -72,12 +80,14 @@ std::optional<BaseFile> BaseFiles::File(const std::string &path) {
     });
 }
 
-std::optional<Json> BaseFiles::PieceOf(const std::string &path, std::uint64_t number) {
-    return Guarded([&]() -> std::optional<Json> {
+std::optional<BasePiece> BaseFiles::PieceOf(const std::string &path, const BaseFile &file, std::uint64_t number) {
+    return Guarded([&]() -> std::optional<BasePiece> {
         std::string piece = PiecePath(path, number);
+        if (number * kPieceSize >= file.facts.size) return std::nullopt;
         cursor_->SkipTo(piece);
         if (!cursor_->Current() || cursor_->Path() != piece) return std::nullopt;
-        return *cursor_->Current();
+        const Json &entry = *cursor_->Current();
+        return BasePiece{entry, PieceFromEntry(entry, PieceLength(file.facts.size, number), file.unit)};
     });
 }
 

@@ -1,6 +1,8 @@
 // The files of the base that a new backup compares with, asked for in ascending order of their paths. One thread uses it.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <optional>
 #include <string>
 
@@ -19,6 +21,13 @@ struct FileFacts {
     bool operator==(const FileFacts &) const = default;
 };
 
+FileFacts FactsOf(const struct stat &info);
+
+struct BasePiece {
+    Json entry;
+    Piece piece;
+};
+
 struct BaseFile {
     FileFacts facts;
     std::uint64_t unit = 0;
@@ -35,8 +44,8 @@ public:
     BaseFiles(BackupSession &session, Log &log);    // without a base: every question is answered with nothing
 
     std::optional<BaseFile> File(const std::string &path);
-    // The entry of a piece of the file that was asked for last.
-    std::optional<Json> PieceOf(const std::string &path, std::uint64_t number);
+    // A piece of the file that was asked for last.
+    std::optional<BasePiece> PieceOf(const std::string &path, const BaseFile &file, std::uint64_t number);
     TreeWriter::Reuse NodeReuse();
     const Json *body() const {
         return body_.is_object() ? &body_ : nullptr;

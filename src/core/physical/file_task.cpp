@@ -1,8 +1,15 @@
 #include "physical/file_task.h"
 
 #include <algorithm>
+#include <thread>
 
 namespace ark {
+namespace {
+
+constexpr int kReadings = 5;
+constexpr auto kPause = std::chrono::milliseconds(20);
+
+}    // namespace
 
 void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker) {
     if (!piece) return;
@@ -15,7 +22,10 @@ void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &
         return;
     }
     Piece read;
-    if (ReadPiece(*piece, session, packs, counters, ticker, read) == PieceOutcome::kFileIsGone) {
+    if (reads_whole_file) {
+        file->gone = !ReadWholeFile(session, packs, counters, ticker, read);
+        if (file->gone || piece->length == 0) return;
+    } else if (ReadPiece(*piece, session, packs, counters, ticker, read) == PieceOutcome::kFileIsGone) {
         if (piece->number == 0) {
             file->gone = true;
             return;
@@ -26,8 +36,26 @@ void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &
         empty.pages.first_block.reset();
         ReadPiece(empty, session, packs, counters, ticker, read);
     }
+    if (looks_unchanged && piece->base && read.units != piece->base->units) counters.silent_changes++;
     piece_entry = PieceEntry(piece->path, read, piece->unit);
     piece->base.reset();
+}
+
+// False if it is gone.
+bool FileTask::ReadWholeFile(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker,
+                             Piece &read) {
+    struct stat before {
+    }, after{};
+    for (int reading = 1;; reading++) {
+        if (stat(piece->file.c_str(), &before) != 0) return false;
+        FileFacts facts = FactsOf(before);
+        piece->length = std::min(facts.size, kPieceSize);
+        entry = FileEntry(entry->at("path").get<std::string>(), facts, piece->unit);
+        if (piece->length == 0) return true;
+        if (ReadPiece(*piece, session, packs, counters, ticker, read) == PieceOutcome::kFileIsGone) return false;
+        if (stat(piece->file.c_str(), &after) != 0 || FactsOf(after) == facts || reading == kReadings) return true;
+        std::this_thread::sleep_for(kPause);
+    }
 }
 
 void FileTask::Emit(TreeWriter &tree) const {

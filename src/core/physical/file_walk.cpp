@@ -66,16 +66,19 @@ public:
                 relative + names[i].name == "global/pg_control")
                 continue;
             Entry entry{.sort_name = PercentEncode(names[i].name), .name = std::move(names[i].name), .keep = judged[i]};
-            if (!Look(root_ / (relative + entry.name), true, entry.facts)) continue;
+            if (!Look(root_ / (relative + entry.name), true, entry.facts))
+                continue;    // what it is; how large it is comes later
             if (entry.keep == Keep::kEmptyDirectory || S_ISDIR(entry.facts.st_mode)) entry.sort_name += "/";
             entries.push_back(std::move(entry));
         }
         std::ranges::sort(entries, {}, &Entry::sort_name);
-        for (const Entry &entry : entries) {
+        for (Entry &entry : entries) {
             std::string below = relative + entry.name;
+            // Hours may have passed since the directory was listed.
+            bool was_directory = S_ISDIR(entry.facts.st_mode);
+            if (!Look(root_ / below, true, entry.facts) || S_ISDIR(entry.facts.st_mode) != was_directory) continue;
             visitor_.visit({path + entry.sort_name, below, entry.facts});
-            if (entry.keep == Keep::kYes && S_ISDIR(entry.facts.st_mode))
-                Directory(below + "/", path + entry.sort_name);
+            if (entry.keep == Keep::kYes && was_directory) Directory(below + "/", path + entry.sort_name);
         }
     }
 

@@ -25,6 +25,8 @@ struct PhysicalCounters {
     std::atomic<std::uint64_t> reused_bytes{0};
     std::atomic<std::uint64_t> unread_bytes{0};
     std::atomic<std::uint64_t> bad_pages{0};
+    std::atomic<std::uint64_t> silent_changes{
+        0};    // pieces that differ from the base's although their files seemed to be the same
     std::mutex mutex;
     std::vector<BadPage> first_bad;    // at most kMostBadPages
 };

@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::size_t kLongestName = 63;    // MAXFNAMELEN - 1
 
-constexpr std::string_view kOurComment = "# pg_ark restore";
+constexpr std::string_view kOfRecovery[] = {"restore_command",         "recovery_target",  "recovery_end_command",
+                                            "archive_cleanup_command", "primary_conninfo", "primary_slot_name",
+                                            "# pg_ark restore"};
 
 bool IsDigits(const std::string &text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
@@ -72,7 +74,9 @@ std::string ConfValue(const std::string &text) {
 
 std::string RecoverySettings(const RecoveryTarget &target, const std::string &restore_command) {
     using enum RecoveryTarget::Kind;
-    std::string lines = fmt::format("restore_command = {}\n", ConfValue(restore_command));
+    // The original's would run on the copy, and may reach what is the original's.
+    std::string lines = fmt::format("restore_command = {}\narchive_cleanup_command = ''\nrecovery_end_command = ''\n",
+                                    ConfValue(restore_command));
     switch (target.kind) {
     case kEnd: break;
     case kTime: lines += fmt::format("recovery_target_time = {}\n", ConfValue(ServerTime(target.value))); break;
@@ -92,9 +96,8 @@ std::string WithoutRecoverySettings(std::string_view conf) {
         std::size_t end = std::min(conf.find('\n'), conf.size() - 1) + 1;
         std::string_view line = conf.substr(0, end);
         conf.remove_prefix(end);
-        if (!line.starts_with("restore_command") && !line.starts_with("recovery_target") &&
-            !line.starts_with(kOurComment))
-            out += line;
+        auto begins = [&](std::string_view name) { return line.starts_with(name); };
+        if (!std::ranges::any_of(kOfRecovery, begins)) out += line;
     }
     return out;
 }

@@ -44,6 +44,11 @@ std::filesystem::path PlaceOf(const ClusterRestore &request, std::uint32_t oid, 
 }
 
 void CheckReaches(const RecoveryTarget &target, const Manifest &backup) {
+    if (target.kind == RecoveryTarget::Kind::kTime && ParseMoment(target.value) < backup.clear.finished)
+        throw Error(Code::kInvalidArgument,
+                    fmt::format("{} lies before the end of backup {}", target.value, backup.clear.backup),
+                    fmt::format("The backup ended at {}.", FormatTime(backup.clear.finished)),
+                    "Choose an earlier backup (pg_ark list --kind physical), or a later target.");
     std::string stop = JsonString(backup.body, "stop_lsn", kWhat);
     if (target.kind == RecoveryTarget::Kind::kLsn && ParseLsn(target.value) < ParseLsn(stop))
         throw Error(

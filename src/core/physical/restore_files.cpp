@@ -145,6 +145,7 @@ private:
                 return target;
             }
         }
+        CheckIsWhole();
         return std::nullopt;
     }
 
@@ -166,23 +167,40 @@ private:
 
     void MakeDirectory(const std::string &path, const Json &entry) {
         std::filesystem::path directory = PathOf(path.substr(0, path.size() - 1));
+        if (directory.parent_path() == request_.pgdata / "pg_tblspc" && LinkTablespace(directory)) return;
         auto mode = static_cast<mode_t>(JsonNumber(entry, "mode", kWhat)) & 07777;
-        if (directory.parent_path() == request_.pgdata / "pg_tblspc") return LinkTablespace(directory);
-        if (mkdir(directory.c_str(), 0700) != 0)
+        if (mkdir(directory.c_str(), 0700) != 0 && !(errno == EEXIST && IsPlaceOfTablespace(directory)))
             ThrowErrno(errno, fmt::format("could not make directory \"{}\"", directory.string()));
         if (chmod(directory.c_str(), mode | 0700) != 0)
             ThrowErrno(errno, fmt::format("could not set the mode of \"{}\"", directory.string()));
     }
 
-    void LinkTablespace(const std::filesystem::path &link) {
-        for (const auto &[oid, directory] : request_.tablespaces)
-            if (link.filename() == std::to_string(oid))
-                return std::filesystem::create_directory_symlink(directory, link);
-        throw Error(Code::kCorrupt, fmt::format("a base backup has a tablespace \"{}\" and does not say where it was",
-                                                link.filename().string()));
+    // False for one that lay in pg_tblspc itself (allow_in_place_tablespaces).
+    bool LinkTablespace(const std::filesystem::path &link) {
+        for (const auto &[oid, directory] : request_.tablespaces) {
+            if (link.filename() != std::to_string(oid)) continue;
+            std::filesystem::create_directory_symlink(directory, link);
+            return true;
+        }
+        return false;
+    }
+
+    // One inside the data directory, which is made before what is around it.
+    bool IsPlaceOfTablespace(const std::filesystem::path &directory) const {
+        for (const auto &[oid, place] : request_.tablespaces)
+            if (place == directory) return true;
+        return false;
+    }
+
+    // All of its pieces came: what is missing in a file that has its length would be zeros.
+    void CheckIsWhole() const {
+        if (pieces_ * kPieceSize < current_.file.facts.size)
+            throw Error(Code::kCorrupt, fmt::format("a base backup has {} pieces of \"{}\", too few for {} bytes",
+                                                    pieces_, current_.path, current_.file.facts.size));
     }
 
     void MakeFile(const std::string &path, const Json &entry) {
+        CheckIsWhole();
         BaseFile file = FileFromEntry(entry);
         std::filesystem::path name = PathOf(path);
         Fd made = OpenFile(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -190,6 +208,7 @@ private:
             ftruncate(made.get(), static_cast<off_t>(file.facts.size)) != 0)
             ThrowErrno(errno, fmt::format("could not make file \"{}\"", name.string()));
         current_ = {path, file};
+        pieces_ = 0;
         restored_.files++;
         progress_.done_items++;
     }
@@ -199,7 +218,8 @@ private:
             throw Error(Code::kCorrupt, fmt::format("a base backup has a piece of \"{}\" without the file", path));
         std::uint64_t number = 0;
         for (char c : path.substr(hash + 1)) number = number * 10 + static_cast<std::uint64_t>(c - '0');
-        if (number * kPieceSize >= current_.file.facts.size || PiecePath(current_.path, number) != path)
+        if (number != pieces_++ || number * kPieceSize >= current_.file.facts.size ||
+            PiecePath(current_.path, number) != path)
             throw Error(Code::kCorrupt, fmt::format("a base backup has the impossible piece \"{}\"", path));
         Target target;
         target.name = PathOf(current_.path).string();
@@ -229,6 +249,7 @@ private:
     std::mutex mutex_;    // the tree, and what is told
     TreeCursor cursor_;
     CurrentFile current_;
+    std::uint64_t pieces_ = 0;    // of it, so far
     StoppableTicker ticker_;
     Log &log_;
     Progress progress_;

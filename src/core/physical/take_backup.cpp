@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <thread>
 
 #include "base/encoding.h"
@@ -29,14 +30,8 @@ std::vector<BackupId> FindBase(const Repository &repository, KeyRing *keys, Time
     return {};
 }
 
-std::int64_t Microseconds(const timespec &time) { return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000; }
 std::int64_t Microseconds(TimePoint time) {
     return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-}
-
-FileFacts FactsOf(const struct stat &info) {
-    return {static_cast<std::uint64_t>(info.st_size), info.st_mode & 07777, Microseconds(info.st_mtim),
-            Microseconds(info.st_ctim), info.st_ino};
 }
 
 class PhysicalBackup {
@@ -110,8 +105,7 @@ private:
 
     PhysicalResult Take() {
         Report("start");
-        control_.emplace(*connection_, request_.label.empty() ? "pg_ark " + session_->id() : request_.label,
-                         request_.fast_checkpoint);
+        control_.emplace(*connection_, "pg_ark " + session_->id(), request_.fast_checkpoint);
         BaseFiles base(*session_, log_);
         DecideWhatIsRead(base);
         TreeWriter::Reuse reuse = base.NodeReuse();
@@ -121,23 +115,22 @@ private:
         TreeWriter tree(own, session_->key(), reuse);
         copy_started_ = clock_.Now();
         CopyFiles(base, tree);
-        Bytes control_file = ToBytes(ReadWholeFile(directory_->path() / "global" / "pg_control"));
-        ParseControlFile(control_file);    // whole, and not half written
+        Bytes control_file = ReadControlBytes(directory_->path());
         Report("stop");
         StoppedBackup stopped = control_->Stop();
         AddContent(tree, "stop/backup_label", AsBytes(stopped.label), own);
         AddContent(tree, "stop/pg_control", control_file, own);
         if (!stopped.tablespace_map.empty())
             AddContent(tree, "stop/tablespace_map", AsBytes(stopped.tablespace_map), own);
-        for (const Tablespace &space : TablespacesOf(directory_->path()))
-            tree.Add({{"path", fmt::format("tablespace/{:010}", space.oid)}, {"location", space.location}});
+        for (const auto &[oid, location] : tablespaces_)
+            tree.Add({{"path", fmt::format("tablespace/{:010}", oid)}, {"location", location}});
         Json body = Body(stopped, ToJson(tree.Finish()));
         Report("upload");
         for (auto &packs : packs_) packs->End();
         for (auto &packs : packs_) packs->Finish();
         packs_.clear();
-        AwaitWal(*repository_, control_->start(), stopped, WalSegmentSize(server_.segment_size), request_.wal_patience,
-                 *connection_, clock_, ticker_, log_);
+        AwaitWal(*repository_, control_->start(), stopped, *directory_, request_.wal_patience, *connection_, clock_,
+                 ticker_, log_);
         Report("commit");
         body["finished"] = FormatTime(clock_.Now());
         result_.backup_id = session_->id();
@@ -148,6 +141,7 @@ private:
         result_.start_lsn = control_->start().Text();
         result_.stop_lsn = stopped.stop.Text();
         WarnOfBadPages();
+        WarnOfSilentChanges();
         result_.clear = session_->Commit(body);
         return result_;
     }
@@ -160,11 +154,12 @@ private:
         TimePoint base_started = ParseTime(JsonString(*body, "copy_started", "a base backup"));
         TimePoint base_read = ParseTime(JsonString(*body, "read_whole", "a base backup"));
         bool same_timeline = JsonNumber(*body, "stop_timeline", "a base backup") == server_.timeline;
-        if (!same_timeline || base_started > started_ || base_read > started_ ||
-            started_ - base_read >= request_.read_whole_every)
-            return;
-        believed_until_ = Microseconds(base_started) - kSettled;
-        read_whole_ = base_read;
+        if (!same_timeline || base_started > started_ || base_read > started_) return;
+        settled_until_ = Microseconds(base_started) - kSettled;
+        base_read_whole_ = FormatTime(base_read);
+        // A page that was bad is read again, and named again.
+        believes_ = started_ - base_read < request_.read_whole_every && body->value("bad_pages", 0) == 0;
+        if (believes_) read_whole_ = base_read;
     }
 
     void CopyFiles(BaseFiles &base, TreeWriter &tree) {
@@ -187,10 +182,19 @@ private:
 
     void IssueEntry(const WalkedFile &file, BaseFiles &base, TreeWriter &tree) {
         ticker_.Check();
+        NoteTablespace(file);
         if (file.path.ends_with('/'))
             Issue({.entry = Json{{"path", file.path}, {"mode", file.facts.st_mode & 07777}}}, tree);
         else
             IssueFile(file, base, tree);
+    }
+
+    // Where the one that is about to be walked is; nothing of one that lies in pg_tblspc itself (allow_in_place_tablespaces).
+    void NoteTablespace(const WalkedFile &file) {
+        std::filesystem::path link = directory_->path() / file.relative;
+        if (link.parent_path() != directory_->path() / "pg_tblspc" || !std::filesystem::is_symlink(link)) return;
+        tablespaces_[static_cast<std::uint32_t>(std::stoul(link.filename().string()))] =
+            std::filesystem::read_symlink(link).string();
     }
 
     // Those that somebody put below the data directory: they are reached through pg_tblspc.
@@ -209,8 +213,9 @@ private:
         FileFacts facts = FactsOf(walked.facts);
         std::optional<BaseFile> before = base.File(walked.path);
         std::uint64_t unit = before ? before->unit : UnitFor(facts.size);
-        bool believed =
-            before && before->facts == facts && facts.mtime <= believed_until_ && facts.ctime <= believed_until_;
+        bool unchanged =
+            before && before->facts == facts && facts.mtime <= settled_until_ && facts.ctime <= settled_until_;
+        bool relation = FirstBlock(walked.relative, directory_->control().blocks_per_file).has_value();
         auto state = std::make_shared<WalkedState>();
         result_.files++;
         std::optional<Json> entry = FileEntry(walked.path, facts, unit);
@@ -224,10 +229,12 @@ private:
                                       .length = PieceLength(facts.size, number),
                                       .unit = unit,
                                       .pages = pages};
-            if (before && number * kPieceSize < before->facts.size)
-                if (std::optional<Json> piece = base.PieceOf(walked.path, number)) {
-                    task.piece->base = PieceFromEntry(*piece, PieceLength(before->facts.size, number), unit);
-                    if (believed) task.unread = std::move(piece);
+            task.looks_unchanged = unchanged;
+            task.reads_whole_file = !relation && facts.size <= kPieceSize;
+            if (before)
+                if (std::optional<BasePiece> same = base.PieceOf(walked.path, *before, number)) {
+                    task.piece->base = std::move(same->piece);
+                    if (unchanged && believes_) task.unread = std::move(same->entry);
                 }
             Issue(std::move(task), tree);
         }
@@ -307,6 +314,15 @@ private:
                         result_.bad_pages == 1 ? "it is" : "they are", places, result_.bad_pages > 5 ? ", …" : ""));
     }
 
+    void WarnOfSilentChanges() {
+        if (std::uint64_t pieces = counters_.silent_changes)
+            result_.warnings.push_back(fmt::format(
+                "{} piece{} of files differ from the last base backup although size, times and inode of the files do "
+                "not: "
+                "a clock or the storage cannot be trusted, and base backups since {} may hold them as they were",
+                pieces, pieces == 1 ? "" : "s", base_read_whole_));
+    }
+
     void Report(const char *phase) {
         Progress progress;
         progress.phase = phase;
@@ -352,6 +368,7 @@ private:
                 {"plain_bytes", counters_.read_bytes.load()},
                 {"bad_pages", counters_.bad_pages.load()},
                 {"first_bad_pages", bad},
+                {"silent_changes", counters_.silent_changes.load()},
                 {"annotations", request_.annotations},
                 {"tree", std::move(tree)}};
     }
@@ -374,7 +391,10 @@ private:
     std::vector<std::unique_ptr<PackWriter>> packs_;    // one a reader, and the tree's last
     PhysicalCounters counters_;
     PhysicalResult result_;
-    std::int64_t believed_until_ = INT64_MIN;
+    std::int64_t settled_until_ = INT64_MIN;    // files that changed later may have changed again without a trace
+    bool believes_ = false;                     // that the others are what they were
+    std::string base_read_whole_;
+    std::map<std::uint32_t, std::string> tablespaces_;    // that were walked, and where they are
     std::mutex mutex_;
     std::exception_ptr failure_;
     Tasks tasks_{static_cast<std::size_t>(request_.jobs), std::size_t{64} << 20};

@@ -17,24 +17,32 @@ std::string WhatTheArchiverSays(Connection &connection) {
 
 }    // namespace
 
-void AwaitWal(const Repository &repository, Lsn start, const StoppedBackup &stopped, WalSegmentSize size,
+void AwaitWal(const Repository &repository, Lsn start, const StoppedBackup &stopped, const DataDirectory &directory,
               Duration patience, Connection &connection, Clock &clock, Ticker &ticker, Log &log) {
+    const WalSegmentSize size = directory.segment_size();
+    std::uint64_t archived = 0;    // by the server, of any kind
     SegmentName segment = SegmentName::Containing(stopped.parsed.timeline, start, size);
     SegmentName last = SegmentName::Containing(stopped.parsed.timeline, {stopped.stop.value - 1}, size);
     SteadyPoint deadline = clock.Steady() + patience;
     bool waited = false;
     while (segment <= last) {
         ticker.Check();
-        if (repository.Stat(layout::Wal(WalFileName::OfSegment(segment)))) {
+        if (repository.Stat(layout::Wal(WalFileName::OfSegment(segment))) && !directory.IsReady(segment)) {
             segment = segment.Next(size);
-            deadline = clock.Steady() + patience;
             continue;
+        }
+        if (std::uint64_t count =
+                connection.Query("SELECT archived_count FROM pg_catalog.pg_stat_archiver").Unsigned(0, 0);
+            count != archived) {
+            archived = count;
+            deadline = clock.Steady() + patience;
         }
         if (clock.Steady() >= deadline)
             throw Error(
                 Code::kUnavailable,
                 fmt::format("WAL segment \"{}\" of the base backup did not arrive in the store", segment.Text()),
-                fmt::format("None arrived for {}. {}", HumanDuration(patience), WhatTheArchiverSays(connection)),
+                fmt::format("The server archived nothing for {}. {}", HumanDuration(patience),
+                            WhatTheArchiverSays(connection)),
                 "Without it the backup cannot be restored, so it does not count. See the server's log; archive_command "
                 "must be "
                 "pg_ark wal-push with the same store (docs/wal.md).");

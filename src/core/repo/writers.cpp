@@ -50,6 +50,7 @@ Writer FromJson(const Json &json, const std::string &what) {
 
 std::string Difference(const Writer &owner, const Writer &self) {
     const Fingerprint &a = owner.fingerprint, &b = self.fingerprint;
+    if (a == b) return fmt::format("This server was recovered from the archive, to timeline {}.", self.timeline);
     if (a.source != b.source)
         return fmt::format("It is written as {}, and this server was reached as {}.",
                            a.source.empty() ? "a local server" : a.source,
@@ -100,12 +101,14 @@ Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Ran
         try {
             if (!owner) return Grant(repository, self, 1, random.Hex(16), {}, "first writer", clock);
             if (owner->fingerprint == self.fingerprint) {
-                if (self.timeline > owner->timeline)
+                if (self.timeline > owner->timeline && !self.restored)
                     return Grant(repository, self, owner->epoch + 1, owner->incarnation, {}, "new timeline", clock);
-                repository.SetEpoch(owner->epoch);
-                return *owner;
+                if (self.timeline <= owner->timeline) {
+                    repository.SetEpoch(owner->epoch);
+                    return *owner;
+                }
             }
-            if (succeeds && succeeds(*owner))
+            if (!self.restored && succeeds && succeeds(*owner))
                 return Grant(repository, self, owner->epoch + 1, random.Hex(16), owner->incarnation,
                              fmt::format("promotion to timeline {}", self.timeline), clock);
         } catch (const Error &error) {

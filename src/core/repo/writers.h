@@ -25,6 +25,8 @@ struct Writer {
     std::string host;
     TimePoint at{};
     std::string reason;
+    bool restored =
+        false;    // of `self` alone: its directory was recovered from an archive; then a new timeline is no reason to own the path
 };
 
 std::optional<Writer> NewestWriter(const Repository &repository);

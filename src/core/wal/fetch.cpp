@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "pgdata/timeline_history.h"
 
 namespace ark {
 namespace {
@@ -35,28 +36,39 @@ private:
     Fd file_;
 };
 
-bool IsHole(const Repository &repository, const SegmentName &segment, WalSegmentSize size) {
-    auto exists = [&](const SegmentName &name) {
-        return repository.Stat(layout::Wal(WalFileName::OfSegment(name))).has_value();
-    };
-    return segment.Number(size) > 0 && exists(segment.Previous(size)) && exists(segment.Next(size));
+// The histories of timelines younger than this one that are in the store.
+std::vector<TimelineHistory> YoungerHistories(const Repository &repository, KeyRing &keys, TimelineId timeline) {
+    std::vector<TimelineHistory> histories;
+    for (const std::string &folder : repository.storage().Folders(repository.FullName("wal/"))) {
+        TimelineId younger = ParseTimelineId(folder);
+        std::string text;
+        if (younger > timeline && ReadSegment(repository, keys, WalFileName::OfHistory(younger),
+                                              [&](ByteView bytes) { text += AsText(bytes); }))
+            histories.push_back(TimelineHistory::Parse(younger, text));
+    }
+    return histories;
 }
 
 }    // namespace
 
-FetchOutcome FetchWalFile(const Repository &repository, KeyRing &keys, const WalFileName &name, WalSegmentSize size,
+bool IsHole(const Repository &repository, KeyRing &keys, const SegmentName &segment, WalSegmentSize size) {
+    bool later = false;
+    ListSegments(repository, segment.timeline, [&](const SegmentName &name, const ObjectInfo &) {
+        later = name > segment;
+        return !later;
+    });
+    if (later) return true;
+    for (const TimelineHistory &history : YoungerHistories(repository, keys, segment.timeline))
+        if (std::optional<Lsn> left = history.Left(segment.timeline); left && *left >= segment.End(size)) return true;
+    return false;
+}
+
+FetchOutcome FetchWalFile(const Repository &repository, KeyRing &keys, const WalFileName &name,
                           const std::filesystem::path &to) {
     TemporaryFile file(to);
-    if (ReadSegment(repository, keys, name, [&](ByteView bytes) { file.Write(bytes); })) {
-        file.Keep(to);
-        return FetchOutcome::kFetched;
-    }
-    if (name.kind == WalFileName::Kind::kSegment && IsHole(repository, name.segment, size))
-        throw Error(Code::kUnavailable, fmt::format("WAL segment \"{}\" is missing in the store", name.Text()),
-                    "The one before it and the one behind it are there.",
-                    "While the server that archives is at work it may still be on its way. If it is lost, recovery can "
-                    "only go as far as the segment before: give a target there.");
-    return FetchOutcome::kAbsent;
+    if (!ReadSegment(repository, keys, name, [&](ByteView bytes) { file.Write(bytes); })) return FetchOutcome::kAbsent;
+    file.Keep(to);
+    return FetchOutcome::kFetched;
 }
 
 }    // namespace ark

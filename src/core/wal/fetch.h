@@ -13,9 +13,12 @@ enum class FetchOutcome {
 };
 
 // Writes the file under another name beside `to` and renames it, replacing what was there. Throws for everything that is not proof of
-// absence; kUnavailable for a segment that is missing between others that are there (it may still be on its way: archiving is
-// parallel): a server would take that for the end of its WAL.
-FetchOutcome FetchWalFile(const Repository &repository, KeyRing &keys, const WalFileName &name, WalSegmentSize size,
+// absence.
+FetchOutcome FetchWalFile(const Repository &repository, KeyRing &keys, const WalFileName &name,
                           const std::filesystem::path &to);
+
+// Whether a segment that is absent must exist: a later one of its timeline does, or a timeline that goes on from this one further on. A
+// server would take its absence for the end of the WAL. Lists the timeline.
+bool IsHole(const Repository &repository, KeyRing &keys, const SegmentName &segment, WalSegmentSize size);
 
 }    // namespace ark

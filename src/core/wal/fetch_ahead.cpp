@@ -35,9 +35,7 @@ private:
             while (std::optional<SegmentName> segment = Take()) {
                 WalFileName name = WalFileName::OfSegment(*segment);
                 if (spool_.IsFetched(name)) continue;
-                if (FetchWalFile(repository_, keys_, name, request_.size, spool_.FetchedFile(name)) ==
-                    FetchOutcome::kAbsent)
-                    break;
+                if (FetchWalFile(repository_, keys_, name, spool_.FetchedFile(name)) == FetchOutcome::kAbsent) break;
             }
         } catch (const std::exception &) {    // the one who asks for it will meet it
         }

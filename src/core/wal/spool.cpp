@@ -24,6 +24,9 @@ std::string Identity(const std::filesystem::path &file) {
     return fmt::format("{} {}.{:09} {}\n", info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ino);
 }
 
+// Files are not forced to disk: what was there before the machine went down is not believed.
+std::string BootId() { return ReadWholeFile("/proc/sys/kernel/random/boot_id"); }
+
 // pg_ark's own folders only: a data directory that was removed meanwhile does not come back.
 void MakeFolder(const std::filesystem::path &folder) {
     std::filesystem::path of_store = folder.parent_path();
@@ -53,7 +56,7 @@ void RemoveFiles(const std::filesystem::path &folder, std::string_view end) {
 }    // namespace
 
 WalSpool::WalSpool(const std::filesystem::path &wal_directory, std::string_view store)
-    : folder_(wal_directory / kFolder / HexEncode(Sha256(AsBytes(store))).substr(0, kDigits)),
+    : folder_(wal_directory / kFolder / HexEncode(Sha256(AsBytes(std::string(store) + BootId()))).substr(0, kDigits)),
       pushed_(folder_ / "pushed"),
       fetched_(folder_ / "fetched") {}
 

@@ -1,5 +1,6 @@
 // What archiving keeps beside pg_wal between two calls of a command: which segments an earlier call has stored ahead, and which it has
-// fetched ahead. Below pg_wal/ark_spool, in a folder a store, so that another store's answers are never taken for this one's. All of it may
+// fetched ahead. Below pg_wal/ark_spool, in a folder a store and a start of
+// the machine, so that another store's answers are never taken for this one's, nor what a crash left. All of it may
 // be deleted at any time, which costs a request; base backups leave pg_wal out.
 #pragma once
 

@@ -25,7 +25,9 @@ bool OwnerWentOn(const Repository &repository, TimelineId timeline, Lsn left, Wa
     return false;
 }
 
-std::filesystem::path MarkOf(const DataDirectory &directory) { return directory.WalDirectory() / "ark_restored"; }
+std::filesystem::path MarkOf(const std::filesystem::path &data_directory) {
+    return data_directory / "pg_wal" / "ark_restored";
+}
 
 }    // namespace
 
@@ -36,11 +38,14 @@ bool Succeeds(const Repository &repository, const Writer &owner, const TimelineH
 }
 
 void MarkIfBeingRestored(const DataDirectory &directory) {
-    if (directory.IsBeingRestored() && !WasRestored(directory))
-        WriteFileAtomically(MarkOf(directory), AsBytes("This directory was recovered from an archive: it takes over no "
-                                                       "cluster's path in a store by itself.\n"));
+    if (directory.IsBeingRestored() && !WasRestored(directory.path()))
+        WriteFileAtomically(MarkOf(directory.path()),
+                            AsBytes("This directory was recovered from an archive: it takes over no "
+                                    "cluster's path in a store by itself.\n"));
 }
 
-bool WasRestored(const DataDirectory &directory) { return std::filesystem::exists(MarkOf(directory)); }
+bool WasRestored(const std::filesystem::path &data_directory) {
+    return std::filesystem::exists(MarkOf(data_directory));
+}
 
 }    // namespace ark

@@ -13,8 +13,8 @@ namespace ark {
 bool Succeeds(const Repository &repository, const Writer &owner, const TimelineHistory &history, WalSegmentSize size);
 
 // A copy that was recovered from the archive to its end looks like a promoted standby, while the owner lives. So whoever fetches WAL
-// for such a recovery leaves a mark in pg_wal (which base backups leave out), and a directory with the mark follows nobody by itself.
+// for such a recovery leaves a mark in pg_wal (which base backups leave out), and a directory with the mark takes over nothing by itself, not even where it was restored in place.
 void MarkIfBeingRestored(const DataDirectory &directory);
-bool WasRestored(const DataDirectory &directory);
+bool WasRestored(const std::filesystem::path &data_directory);
 
 }    // namespace ark

@@ -22,7 +22,7 @@ TEST(RecoverySettings, OneTargetIsWritten) {
 }
 
 TEST(RecoverySettings, AnEarlierRecoveryIsForgotten) {
-    std::string earlier = "work_mem = '64MB'\n# pg_ark restore, from backup x.\n" +
+    std::string earlier = "work_mem = '64MB'\nprimary_conninfo = 'host=old'\n# pg_ark restore, from backup x.\n" +
                           RecoverySettings({.kind = RecoveryTarget::Kind::kLsn, .value = "0/1"}, "cp") + "port = 1";
     EXPECT_EQ(WithoutRecoverySettings(earlier), "work_mem = '64MB'\nport = 1");
     EXPECT_EQ(WithoutRecoverySettings(""), "");

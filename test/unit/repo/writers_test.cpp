@@ -52,6 +52,40 @@ TEST(Writers, TheSameServerGoesOnAndANewTimelineIsANewEpoch) {
     EXPECT_EQ(path.Claim(Server()).epoch, 2u);    // an older timeline of the same server takes nothing back
 }
 
+TEST(Writers, ARecoveredServerIsNotTheOwnerBecauseItLiesInTheSamePlace) {
+    Path path;
+    path.Claim(Server());
+    Writer restored = Server();
+    restored.timeline = 2;
+    restored.restored = true;
+    Error error = ErrorOf([&] { path.Claim(restored); });
+    EXPECT_EQ(error.code, Code::kConflict);
+    EXPECT_THAT(error.detail, HasSubstr("recovered from the archive, to timeline 2"));
+    EXPECT_THAT(error.hint, HasSubstr("lease take"));
+    Writer taken = TakeOver(*path.repository, restored, "the right moment", path.clock, path.random);
+    EXPECT_EQ(taken.epoch, 2u);
+    EXPECT_EQ(path.Claim(restored).epoch, 2u) << "then it is";
+}
+
+TEST(Writers, AServerThatSucceedsTakesOver) {
+    Path path;
+    path.Claim(Server());
+    Writer promoted = Server("m2");
+    promoted.timeline = 2;
+    auto claim = [&](const Writer &self, bool succeeds) {
+        return ClaimWriter(*path.repository, self, path.clock, path.random, [&](const Writer &) { return succeeds; });
+    };
+    EXPECT_EQ(Thrown([&] { claim(promoted, false); }), Code::kConflict);
+    Writer owner = claim(promoted, true);
+    EXPECT_EQ(owner.epoch, 2u);
+    EXPECT_EQ(owner.reason, "promotion to timeline 2");
+    EXPECT_EQ(Thrown([&] { path.Claim(Server()); }), Code::kConflict) << "the old one";
+    Writer restored = Server("m3");
+    restored.timeline = 3;
+    restored.restored = true;
+    EXPECT_EQ(Thrown([&] { claim(restored, true); }), Code::kConflict);
+}
+
 // A clone, a moved directory, a copy reached over the network: each is told who owns the path and why it is another.
 TEST(Writers, AnythingElseWritesNothingAndIsToldWhy) {
     Path path;

@@ -17,7 +17,10 @@ std::string Numbered(unsigned number) { return SegmentName::OfNumber({1}, number
 class FetchTest : public ::testing::Test {
 protected:
     FetchOutcome Fetch(const std::string &name) {
-        return FetchWalFile(*store.repository, *store.keys, ParseWalFileName(name), kSize, to);
+        return FetchWalFile(*store.repository, *store.keys, ParseWalFileName(name), to);
+    }
+    bool Hole(unsigned number) {
+        return IsHole(*store.repository, *store.keys, ParseSegmentName(Numbered(number)), kSize);
     }
     void Store(unsigned number) { store.Write(ShortSegment(number), Numbered(number)); }
 
@@ -42,12 +45,23 @@ TEST_F(FetchTest, BringsAFileWholeOrNotAtAll) {
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(sample.path() / "pg_wal"), {}), 1) << "archive_status";
 }
 
-TEST_F(FetchTest, AHoleIsAFaultAndTheEndIsNone) {
-    for (unsigned number : {3u, 4u, 6u}) Store(number);
-    EXPECT_EQ(ErrorOf([&] { Fetch(Numbered(5)); }).code, Code::kUnavailable);
-    EXPECT_EQ(Fetch(Numbered(7)), FetchOutcome::kAbsent);
-    EXPECT_EQ(Fetch(Numbered(2)), FetchOutcome::kAbsent) << "a timeline begins somewhere";
-    EXPECT_EQ(Fetch("00000002.history"), FetchOutcome::kAbsent);
+TEST_F(FetchTest, AHoleIsKnownByWhatComesLater) {
+    for (unsigned number : {3u, 4u, 7u}) Store(number);
+    EXPECT_TRUE(Hole(5));
+    EXPECT_TRUE(Hole(6)) << "however long it is";
+    EXPECT_TRUE(Hole(2));
+    EXPECT_FALSE(Hole(8)) << "the end";
+    EXPECT_EQ(Fetch(Numbered(5)), FetchOutcome::kAbsent);
+}
+
+TEST_F(FetchTest, ATimelineThatGoesOnFromThisOneTellsOfAHoleToo) {
+    Store(3);
+    Bytes history = ToBytes("1\t0/A80000\tno recovery target specified\n");    // in segment 10
+    store.Write(history, "00000002.history");
+    EXPECT_TRUE(Hole(4));
+    EXPECT_TRUE(Hole(9));
+    EXPECT_FALSE(Hole(10)) << "from there on it is the other's";
+    EXPECT_FALSE(IsHole(*store.repository, *store.keys, ParseSegmentName("000000020000000000000009"), kSize));
 }
 
 TEST_F(FetchTest, FetchesAheadUntilNothingIsLeft) {

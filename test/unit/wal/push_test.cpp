@@ -107,15 +107,15 @@ TEST_F(PushTest, APromotedServerFollowsAnOwnerThatStopped) {
 TEST_F(PushTest, ARestoredDirectoryIsMarked) {
     DataDirectory plain = sample.Open();
     MarkIfBeingRestored(plain);
-    EXPECT_FALSE(WasRestored(plain));
+    EXPECT_FALSE(WasRestored(plain.path()));
     sample.Write(sample.path() / "standby.signal", {});
     MarkIfBeingRestored(plain);
-    EXPECT_FALSE(WasRestored(plain));
+    EXPECT_FALSE(WasRestored(plain.path()));
     std::filesystem::remove(sample.path() / "standby.signal");
     sample.Write(sample.path() / "recovery.signal", {});
     MarkIfBeingRestored(plain);
     MarkIfBeingRestored(plain);
-    EXPECT_TRUE(WasRestored(plain));
+    EXPECT_TRUE(WasRestored(plain.path()));
 }
 
 }    // namespace
