@@ -25,6 +25,7 @@ use Exporter 'import';
 use IPC::Run;
 use PostgreSQL::Test::Utils ();    # its functions must not become methods of ours
 use Test::More;
+use Time::HiRes ();
 
 our @EXPORT_OK = qw(tree);
 
@@ -100,6 +101,25 @@ sub same_rows
 	my @other = grep { !delete $expected{$_} } @now;
 	return ok(!@other && !%expected, $name)
 	  || diag(join "\n", (map { "was $_" } sort keys %expected), (map { "now $_" } @other));
+}
+
+# As the parent's, which hands psql the statement through a pipe: where the server is just starting again, psql is gone before it reads
+# it, and the broken pipe ends the test.
+sub poll_query_until
+{
+	my ($self, $database, $query, $expected) = @_;
+	$expected //= 't';
+	my ($out, $err) = ('', '');
+	for (1 .. 1800)
+	{
+		($out, $err) = ('', '');
+		IPC::Run::run([ 'psql', '-XAt', '-d', $self->connstr($database), '-c', $query ], '<', '/dev/null', '>', \$out, '2>', \$err);
+		chomp $out;
+		return 1 if $out eq $expected && $err eq '';
+		Time::HiRes::sleep(0.1);
+	}
+	diag("never '$expected': $query\nit was: $out\n$err");
+	return 0;
 }
 
 # Runs a statement in the extension's database; passes if it succeeds, and returns what it printed (columns by |).
