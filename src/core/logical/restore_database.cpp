@@ -44,7 +44,7 @@ public:
         LoadPlan plan = PlanLoad(backup_, contents, ticker_);
         try {
             target.Take(options, backup_.manifest().clear.backup);
-            Fill(target, plan, contents.large_objects);
+            Fill(target, plan, contents);
             target.Finish();
         } catch (Error &error) {
             target.GiveUp(error);
@@ -56,14 +56,19 @@ public:
     }
 
 private:
-    void Fill(TargetDatabase &target, LoadPlan &plan, const std::vector<std::uint32_t> &large_objects) {
+    void Fill(TargetDatabase &target, LoadPlan &plan, const DumpContents &contents) {
         Definitions definitions(request_, backup_, schema_, target.connection(), ticker_);
         Step("definitions", [&] {
-            definitions.Restore("pre-data", 1);
-            definitions.Restore("data", 1);
+            definitions.Restore("pre-data");
+            definitions.Restore("data");
         });
-        Step("rows", [&] { LoadRows(request_, backup_, plan, large_objects, ticker_, log_); });
-        Step("indexes", [&] { definitions.Restore("post-data", request_.jobs); });
+        std::vector<std::int32_t> left;
+        Step("rows", [&] {
+            left = LoadRows(request_, backup_, plan, contents.indexes, definitions, contents.large_objects, ticker_, log_);
+        });
+        Step("indexes", [&] {
+            if (!left.empty()) definitions.Restore(left, request_.jobs);
+        });
     }
 
     // The database is whole: what keeps its statistics from being gathered does not undo that.

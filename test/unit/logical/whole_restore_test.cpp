@@ -18,6 +18,37 @@ TEST(DumpContents, NamesTheRolesThatGrantsGiveTo) {
     EXPECT_TRUE(GranteesOf("").empty());
 }
 
+TocEntry Entry(std::int32_t id, const char *description, std::string tag, DumpSection section,
+               std::vector<std::int32_t> dependencies = {}) {
+    TocEntry entry;
+    entry.dump_id = id;
+    entry.description = description;
+    entry.tag = std::move(tag);
+    entry.section = section;
+    entry.schema = "s";
+    entry.dependencies = std::move(dependencies);
+    return entry;
+}
+
+TEST(IndexEntries, AreThoseThatNeedTheirTableAlone) {
+    constexpr DumpSection kPre = DumpSection::kPreData, kPost = DumpSection::kPostData;
+    IndexEntries entries;
+    for (const TocEntry &entry :
+         {Entry(1, "TABLE", "a", kPre), Entry(2, "COMMENT", "a", DumpSection::kNone), Entry(3, "TABLE", "b", kPre),
+          Entry(4, "MATERIALIZED VIEW", "m", kPre), Entry(5, "TABLE DATA", "a", DumpSection::kData, {1}),
+          Entry(6, "CONSTRAINT", "a_pkey", kPost, {1}), Entry(7, "COMMENT", "a_pkey", DumpSection::kNone, {6}),
+          Entry(8, "INDEX", "a_i", kPost, {9, 1}), Entry(10, "INDEX", "a_after", kPost, {1, 8}),
+          Entry(11, "INDEX", "b_i", kPost, {3}), Entry(12, "INDEX", "m_i", kPost, {4}),
+          Entry(13, "TRIGGER", "t", kPost, {1}), Entry(14, "FK CONSTRAINT", "f", kPost, {1, 6})})
+        entries.Add(entry);
+    EXPECT_EQ(entries.Of("s", "a"), (std::vector<std::int32_t>{6, 8}));
+    EXPECT_EQ(entries.Of("s", "b"), (std::vector<std::int32_t>{11}));
+    EXPECT_TRUE(entries.Of("s", "m").empty());
+    EXPECT_TRUE(entries.Of("other", "a").empty());
+    EXPECT_EQ(entries.Rest({}, {}), (std::vector<std::int32_t>{6, 7, 8, 10, 11, 12, 13, 14}));
+    EXPECT_EQ(entries.Rest({11}, {6, 8}), (std::vector<std::int32_t>{11, 7, 10, 12, 13, 14}));
+}
+
 class Queue : public ::testing::Test {
 protected:
     LoadTable &Add(const std::string &name, std::size_t chunks, std::uint64_t chunk_bytes) {
@@ -34,6 +65,14 @@ protected:
     }
     static std::string First(const std::optional<LoadUnit> &unit) {
         return !unit ? "none" : unit->chunks.empty() ? "batch" : unit->chunks.front();
+    }
+
+    IndexGroup &AddIndexes(std::vector<LoadTable *> of, std::uint64_t work) {
+        IndexGroup &group = plan.indexes.emplace_back();
+        group.work = work;
+        group.tables_left = of.size();
+        for (LoadTable *table : of) table->indexes = &group;
+        return group;
     }
 
     LoadPlan plan;
@@ -116,6 +155,44 @@ TEST_F(Queue, GivesBatchesOfSmallTablesLastButBeforeAWait) {
     queue.Done(*large);
     EXPECT_EQ(First(queue.Take(ticker)), "large1");
     EXPECT_FALSE(queue.Take(ticker));
+}
+
+TEST_F(Queue, BuildsIndexesBesideAnotherConnectionThatLoads) {
+    LoadTable &tiny = plan.tables.emplace_back();
+    tiny.bytes = 10;
+    plan.batches.push_back({&tiny});
+    LoadTable &large = Add("large", 9, 100), &small = Add("small", 1, 100);
+    IndexGroup &of_large = AddIndexes({&large}, 500), &of_small = AddIndexes({&small, &tiny}, 200);
+    LoadQueue queue(plan, 2);
+    auto first = queue.Take(ticker), second = queue.Take(ticker);
+    queue.Done(*second);
+    auto batch = queue.Take(ticker);
+    EXPECT_EQ(First(batch), "batch");
+    queue.Done(*batch);
+    auto indexes = queue.Take(ticker);
+    ASSERT_TRUE(indexes && indexes->indexes);
+    EXPECT_EQ(indexes->indexes, &of_small) << "all its tables are loaded";
+    EXPECT_TRUE(queue.More(*first)) << "the other connection is busy with the indexes";
+    queue.Done(*indexes);
+    EXPECT_FALSE(queue.More(*first)) << "its own indexes keep nobody busy";
+    queue.Done(*first);
+    for (auto unit = queue.Take(ticker); unit; unit = queue.Take(ticker)) {
+        EXPECT_FALSE(unit->indexes) << "nobody works beside it";
+        queue.Done(*unit);
+    }
+    EXPECT_EQ(queue.IndexesLeft(), std::vector<const IndexGroup *>{&of_large});
+}
+
+TEST_F(Queue, BuildsNoIndexWhileATableOfTheGroupIsBeingLoaded) {
+    LoadTable &one = Add("one", 2, 100), &two = Add("two", 1, 1);
+    IndexGroup &group = AddIndexes({&one, &two}, 10);
+    LoadQueue queue(plan, 3);
+    auto one_0 = queue.Take(ticker), two_0 = queue.Take(ticker), one_1 = queue.Take(ticker);
+    ASSERT_EQ(First(one_1), "one1");
+    queue.Done(*two_0);
+    queue.Done(*one_0);
+    EXPECT_FALSE(queue.Take(ticker)) << "a connection still loads the last chunk";
+    EXPECT_FALSE(group.given);
 }
 
 TEST_F(Queue, LoadsEveryTableWholeOverOneConnection) {

@@ -67,6 +67,7 @@ DumpContents ReadDumpContents(SchemaFile &schema) {
     std::set<std::pair<std::string, std::string>> created;
     std::size_t place = 0;
     schema.ForEach([&](const TocEntry &entry) {
+        contents.indexes.Add(entry);
         for (std::uint32_t oid : LargeObjectsCreated(entry)) contents.large_objects.push_back(oid);
         if (entry.description == "DATABASE") {
             contents.create_options = OptionsOf(entry);

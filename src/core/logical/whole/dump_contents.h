@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "logical/readable/schema_file.h"
+#include "logical/whole/index_entries.h"
 
 namespace ark {
 
@@ -21,6 +22,7 @@ struct TableRows {
 
 struct DumpContents {
     std::map<std::pair<std::string, std::string>, TableRows> rows;      // of schema and table
+    IndexEntries indexes;
     std::vector<std::uint32_t> large_objects;                           // ascending
     std::set<std::string> owners, grantees, tablespaces, extensions;    // that definitions name
     std::string create_options;       // of CREATE DATABASE, behind the template; empty where the archive has none

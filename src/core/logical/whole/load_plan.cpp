@@ -14,6 +14,12 @@ constexpr std::uint64_t kSmallTable = 1 << 20;
 constexpr std::uint64_t kBatchBytes = 8 << 20;
 constexpr std::size_t kBatchTables = 200;
 
+// Groups are large enough to be worth a pg_restore, which reads the whole table of contents, and there are at most 64.
+constexpr std::uint64_t kSmallestGroup = 32 << 20;
+constexpr std::uint64_t kMostGroups = 64;
+// A statement, sorting a row, and reading its table, as bytes of rows that are loaded meanwhile: measured with integer and text keys.
+constexpr std::uint64_t kIndexWork = 100 << 10, kIndexWorkOfRow = 40, kIndexShareOfBytes = 20;
+
 // The tables of the tree one by one, with the chunks of their rows.
 class TableWalk {
 public:
@@ -51,6 +57,28 @@ private:
 LargeTable InChunks(LoadTable &table, std::deque<LoadChunk> chunks) {
     table.chunks_left = chunks.size();
     return {.table = &table, .chunks = std::move(chunks), .bytes_left = table.bytes};
+}
+
+void GroupIndexes(LoadPlan &plan, const IndexEntries &entries) {
+    auto work_of = [](const LoadTable &table, std::size_t indexes) {
+        return indexes * (kIndexWork + table.rows * kIndexWorkOfRow + table.bytes / kIndexShareOfBytes);
+    };
+    std::uint64_t all = 0;
+    for (const LoadTable &table : plan.tables) all += work_of(table, entries.Of(table.schema, table.name).size());
+    std::uint64_t smallest = std::max(kSmallestGroup, all / kMostGroups);
+    IndexGroup *open = nullptr;
+    for (LoadTable &table : plan.tables) {
+        std::vector<std::int32_t> indexes = entries.Of(table.schema, table.name);
+        if (indexes.empty() || !table.target.created || table.target.through_root) continue;
+        std::uint64_t work = work_of(table, indexes.size());
+        bool alone = work >= smallest;
+        IndexGroup &group = alone || !open ? plan.indexes.emplace_back() : *open;
+        group.entries.insert(group.entries.end(), indexes.begin(), indexes.end());
+        group.work += work;
+        group.tables_left++;
+        table.indexes = &group;
+        if (!alone) open = group.work < smallest ? &group : nullptr;
+    }
 }
 
 }    // namespace
@@ -91,6 +119,7 @@ LoadPlan PlanLoad(BackupReader &backup, DumpContents &contents, Ticker &ticker) 
         throw Error(Code::kCorrupt,
                     fmt::format("the backup's schema names table \"{}.{}\", and its data do not",
                                 contents.rows.begin()->first.first, contents.rows.begin()->first.second));
+    GroupIndexes(plan, contents.indexes);
     std::ranges::sort(plan.of_extensions, {}, [](const LoadTable *table) { return table->target.place; });
     return plan;
 }
@@ -100,11 +129,13 @@ LoadQueue::LoadQueue(LoadPlan &plan, int jobs)
     for (const LargeTable &large : plan.large) bytes_left_ += large.bytes_left;
     for (const std::vector<LoadTable *> &batch : plan.batches)
         for (const LoadTable *table : batch) bytes_left_ += table->bytes;
+    for (const IndexGroup &group : plan.indexes) index_work_left_ += group.work;
 }
 
-// What others still have to take is compared with the chunk that would keep them waiting.
+// What others still have to take, or build, is compared with the chunk that would keep them waiting.
 bool LoadQueue::OthersAreBusyWithout(const LargeTable &large) const {
-    return waiting_ == 0 && bytes_left_ - large.bytes_left >= others_ * large.chunks.front().bytes;
+    std::uint64_t index_work = index_work_left_ - (large.table->indexes ? large.table->indexes->work : 0);
+    return waiting_ == 0 && bytes_left_ - large.bytes_left + index_work >= others_ * large.chunks.front().bytes;
 }
 
 LargeTable *LoadQueue::Best() {
@@ -136,13 +167,29 @@ LoadUnit LoadQueue::Give(LargeTable &large) {
     return unit;
 }
 
+std::optional<LoadUnit> LoadQueue::Indexes() {
+    for (IndexGroup &group : plan_.indexes) {
+        if (group.given || group.tables_left > 0) continue;
+        group.given = true;
+        return LoadUnit{.tables = {}, .chunks = {}, .indexes = &group};
+    }
+    return std::nullopt;
+}
+
 std::optional<LoadUnit> LoadQueue::Take(Ticker &ticker) {
     std::unique_lock lock(mutex_);
     for (;;) {
-        if (LargeTable *best = Best()) return Give(*best);
-        if (next_batch_ < plan_.batches.size()) {
-            LoadUnit unit{.tables = std::move(plan_.batches[next_batch_++]), .chunks = {}};
-            for (const LoadTable *table : unit.tables) bytes_left_ -= table->bytes;
+        std::optional<LoadUnit> unit;
+        if (LargeTable *best = Best()) {
+            unit = Give(*best);
+        } else if (next_batch_ < plan_.batches.size()) {
+            unit = LoadUnit{.tables = std::move(plan_.batches[next_batch_++]), .chunks = {}};
+            for (const LoadTable *table : unit->tables) bytes_left_ -= table->bytes;
+        } else if (working_ > 0) {
+            unit = Indexes();
+        }
+        if (unit) {
+            working_++;
             return unit;
         }
         if (std::ranges::all_of(plan_.large, [](const LargeTable &large) { return large.chunks.empty(); }))
@@ -164,10 +211,24 @@ bool LoadQueue::More(const LoadUnit &unit) {
 
 void LoadQueue::Done(const LoadUnit &unit) {
     std::scoped_lock lock(mutex_);
-    if (!unit.of) return;
-    unit.of->users--;
-    if (unit.frozen) unit.of->frozen = false;
+    working_--;
+    if (unit.indexes) index_work_left_ -= unit.indexes->work;
+    if (unit.of) {
+        unit.of->users--;
+        if (unit.frozen) unit.of->frozen = false;
+    }
+    bool loaded = !unit.of || (unit.of->chunks.empty() && unit.of->users == 0);
+    for (const LoadTable *table : unit.tables)
+        if (loaded && table->indexes) table->indexes->tables_left--;
     changed_.notify_all();
+}
+
+std::vector<const IndexGroup *> LoadQueue::IndexesLeft() const {
+    std::vector<const IndexGroup *> left;
+    for (const IndexGroup &group : plan_.indexes)
+        if (!group.given) left.push_back(&group);
+    std::ranges::sort(left, std::greater<>{}, [](const IndexGroup *group) { return group->work; });
+    return left;
 }
 
 }    // namespace ark

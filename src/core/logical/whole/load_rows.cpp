@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <unordered_set>
 
 #include "base/encoding.h"
 #include "logical/entries.h"
@@ -19,11 +20,12 @@ constexpr std::size_t kStatementBytes = 1 << 20;
 
 class Loader {
 public:
-    Loader(const DatabaseRestoreRequest &request, BackupReader &backup, LoadPlan &plan,
+    Loader(const DatabaseRestoreRequest &request, BackupReader &backup, LoadPlan &plan, Definitions &definitions,
            const std::vector<std::uint32_t> &large_objects, Ticker &ticker, Log &log)
         : request_(request),
           backup_(backup),
           plan_(plan),
+          definitions_(definitions),
           jobs_(std::clamp(request.jobs, 1,
                            static_cast<int>(std::max<std::uint64_t>(1, request.memory_limit / kMemoryOfStream)))),
           queue_(plan, jobs_),
@@ -45,7 +47,9 @@ public:
         RunWorkers(request_, jobs_, ticker_, log_, [&](Connection &connection, Ticker &ticker) {
             SpeakEncoding(connection);
             while (std::optional<LoadUnit> unit = queue_.Take(ticker)) {
-                if (unit->chunks.empty())
+                if (unit->indexes)
+                    BuildIndexes(*unit->indexes, ticker);
+                else if (unit->chunks.empty())
                     LoadTogether(connection, unit->tables);
                 else
                     LoadChunks(connection, *unit);
@@ -56,7 +60,14 @@ public:
         });
     }
 
+    const LoadQueue &queue() const { return queue_; }
+
 private:
+    void BuildIndexes(const IndexGroup &group, Ticker &ticker) {
+        Advance(0, "indexes");
+        definitions_.RestoreBeside(group.entries, ticker);
+    }
+
     // Text and names of the archive's statements are in the backup's encoding; the target's may be another.
     void SpeakEncoding(Connection &connection) {
         connection.Execute("SET client_encoding = " + QuoteLiteral(encoding_));
@@ -149,6 +160,7 @@ private:
     const DatabaseRestoreRequest &request_;
     BackupReader &backup_;
     LoadPlan &plan_;
+    Definitions &definitions_;
     int jobs_;    // that the memory allows
     LoadQueue queue_;
     const std::vector<std::uint32_t> &large_objects_;
@@ -162,9 +174,18 @@ private:
 
 }    // namespace
 
-void LoadRows(const DatabaseRestoreRequest &request, BackupReader &backup, LoadPlan &plan,
-              const std::vector<std::uint32_t> &large_objects, Ticker &ticker, Log &log) {
-    Loader(request, backup, plan, large_objects, ticker, log).Run();
+std::vector<std::int32_t> LoadRows(const DatabaseRestoreRequest &request, BackupReader &backup, LoadPlan &plan,
+                                   const IndexEntries &indexes, Definitions &definitions,
+                                   const std::vector<std::uint32_t> &large_objects, Ticker &ticker, Log &log) {
+    Loader loader(request, backup, plan, definitions, large_objects, ticker, log);
+    loader.Run();
+    std::vector<std::int32_t> first;
+    for (const IndexGroup *group : loader.queue().IndexesLeft())
+        first.insert(first.end(), group->entries.begin(), group->entries.end());
+    std::unordered_set<std::int32_t> done;
+    for (const IndexGroup &group : plan.indexes)
+        if (group.given) done.insert(group.entries.begin(), group.entries.end());
+    return indexes.Rest(first, done);
 }
 
 }    // namespace ark
