@@ -25,7 +25,7 @@ CONF
 }
 as_postgres mkdir -p "$cluster_home/lock" "$cluster_home/spool" "$cluster_home/peer"
 pgbackrest_conf "$cluster_home/s3.conf" repo1-type=s3 "repo1-path=/peer" "repo1-s3-bucket=$ARK_TEST_S3_BUCKET" repo1-s3-region=us-east-1 \
-    "repo1-s3-endpoint=127.0.0.1" "repo1-storage-port=${ARK_TEST_S3_ENDPOINT##*:}" "repo1-storage-ca-file=$ARK_TEST_S3_CA" \
+    repo1-s3-endpoint=localhost "repo1-storage-port=${ARK_TEST_S3_ENDPOINT##*:}" "repo1-storage-ca-file=$ARK_TEST_S3_CA" \
     repo1-s3-uri-style=path "repo1-s3-key=$AWS_ACCESS_KEY_ID" "repo1-s3-key-secret=$AWS_SECRET_ACCESS_KEY"
 pgbackrest_conf "$cluster_home/posix.conf" "repo1-path=$cluster_home/peer"
 peer() { echo "pgbackrest --config=$cluster_home/$1.conf --stanza=bench ${*:2}"; }

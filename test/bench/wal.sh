@@ -1,11 +1,13 @@
-# WAL: 64 segments into S3 and back, called as a server calls archive_command and restore_command: one after the other.
+# WAL: 64 segments into S3 and back, called as a server calls archive_command and restore_command: one after the other. Both compress at zstd:1.
 # shellcheck shell=bash disable=SC2154
 # shellcheck source=test/bench/pgbackrest.sh
 source test/bench/pgbackrest.sh
-segments=64
-ask bench "ALTER SYSTEM SET archive_command = 'false'; ALTER SYSTEM SET max_wal_size = '32GB'" > /dev/null
+segments=${ARK_BENCH_SEGMENTS:-64}
+ask bench "ALTER SYSTEM SET archive_command = 'false'" > /dev/null
+ask bench "ALTER SYSTEM SET max_wal_size = '32GB'" > /dev/null
 ask bench 'SELECT pg_reload_conf()' > /dev/null
-ask bench 'CHECKPOINT; SELECT pg_switch_wal()' > /dev/null
+ask bench CHECKPOINT > /dev/null
+ask bench 'SELECT pg_switch_wal()' > /dev/null
 waiting() { as_postgres bash -c "cd $cluster_home/data/pg_wal/archive_status && ls | grep -E '^[0-9A-F]{24}[.]ready$' | sed 's/[.]ready//'"; }
 for ((at = 0; $(waiting | wc -l) < segments; at += 50000)); do
     ask bench "UPDATE pgbench_accounts SET filler = 'filler ' || aid WHERE aid % 2 = 0 AND aid BETWEEN $at AND $at + 50000" > /dev/null
@@ -15,7 +17,7 @@ chmod 644 "$cluster_home/segments"
 as_postgres mkdir -p "$cluster_home/fetched/global" "$cluster_home/fetched/pg_wal"
 as_postgres cp "$cluster_home/data/global/pg_control" "$cluster_home/fetched/global/"
 
-push_peer() { echo "while read -r f; do $(peer s3 "$1" archive-push "$cluster_home/data/pg_wal/\$f"); done < $cluster_home/segments"; }
+push_peer() { echo "while read -r f; do $(peer s3 "$1" --compress-level=1 archive-push "$cluster_home/data/pg_wal/\$f"); done < $cluster_home/segments"; }
 get_peer() { echo "while read -r f; do $(peer s3 "$1" "--pg1-path=$cluster_home/fetched" archive-get "\$f" pg_wal/RECOVERYXLOG); done < $cluster_home/segments"; }
 clean() { as_postgres rm -rf "$cluster_home/spool" "$cluster_home/data/pg_wal/ark_spool" "$cluster_home/fetched/pg_wal"; as_postgres mkdir -p "$cluster_home/spool" "$cluster_home/fetched/pg_wal"; }
 new_stanza() {    # nothing of it is stored yet
