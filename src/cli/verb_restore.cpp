@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/verb.h"
 #include "physical/restore_cluster.h"
+#include "physical/restore_rate.h"
 
 namespace ark::cli {
 namespace {
@@ -71,9 +72,14 @@ std::string RestoreCommand(Engine &engine, const Repository &repository) {
 }
 
 BackupSummary Choose(Engine &engine, const std::shared_ptr<Repository> &repository, const Arguments &arguments,
-                     const RecoveryTarget &target) {
+                     const ClusterRestore &request) {
+    const RecoveryTarget &target = request.target;
     if (arguments.Has("restore_point")) return engine.Find(repository, arguments.Text("restore_point"), {}, "physical");
     std::vector<BackupSummary> backups = ListBackups(*repository, engine.Keys(repository).get(), engine.clock().Now());
+    // What was interrupted goes on with its own backup, also if there is a newer one by now.
+    if (std::optional<RestoreMark> mark = ReadRestoreMark(request.pgdata); mark && mark->cluster == request.cluster)
+        for (const BackupSummary &backup : backups)
+            if (backup.manifest.clear.backup == mark->backup && ChooseBackup({backup}, target)) return backup;
     if (const BackupSummary *chosen = ChooseBackup(backups, target)) return *chosen;
     std::string oldest;
     for (const BackupSummary &backup : backups)
@@ -86,6 +92,54 @@ BackupSummary Choose(Engine &engine, const std::shared_ptr<Repository> &reposito
                 oldest.empty() ? "Take one with pg_ark backup --kind physical." : "A later target can be reached.");
 }
 
+Json SpaceToJson(const ClusterRestorePlan &plan) {
+    Json space = Json::array();
+    for (const SpaceNeed &need : plan.space)
+        space.push_back({{"place", need.place.string()},
+                         {"needed_bytes", need.needed},
+                         {"there_bytes", need.there},
+                         {"free_bytes", need.available}});
+    return space;
+}
+
+Json TablespacesToJson(const ClusterRestorePlan &plan) {
+    Json tablespaces = Json::object();
+    for (const auto &[oid, place] : plan.tablespaces) tablespaces[plan.tablespaces_were.at(oid)] = place.string();
+    return tablespaces;
+}
+
+void TellWork(const ClusterRestored &work, Json &result) {
+    result["read_bytes"] = work.files.read;
+    result["written_bytes"] = work.files.written;
+    result["fetched_bytes"] = work.files.fetched;
+    result["removed_files"] = work.extra.files;
+    result["removed_bytes"] = work.extra.bytes;
+}
+
+void Estimate(std::uint64_t bytes, Duration before, const RestoreRate &rate, Json &result) {
+    double per_second = rate.PerSecond();
+    if (per_second <= 0) return;
+    auto time = before + Duration(static_cast<std::int64_t>(static_cast<double>(bytes) / per_second * 1e6));
+    result["measured_bytes"] = rate.bytes;
+    result["measured_bytes_per_second"] = static_cast<std::uint64_t>(per_second);
+    result["estimated_seconds"] = std::chrono::ceil<std::chrono::seconds>(time).count();
+}
+
+Json WarningsOf(const ClusterRestore &request, const ClusterRestored &restored) {
+    Json warnings = Json::array();
+    for (const std::string &place : restored.extra.unlinked)
+        warnings.push_back(
+            fmt::format("\"{}\" is a tablespace of what was in {}, and not one of the backup's there: it "
+                        "is no part of the cluster any more, and its files are left",
+                        place, request.pgdata.string()));
+    if (!std::filesystem::exists(request.pgdata / "postgresql.conf"))
+        warnings.push_back(
+            "the cluster kept its configuration outside of its data directory, and that is not part of the backup: put "
+            "a postgresql.conf, pg_hba.conf and pg_ident.conf where its server will look for them, before it is "
+            "started");
+    return warnings;
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     ClusterRestore request;
     request.pgdata = arguments.Text("pgdata");
@@ -96,58 +150,88 @@ Json Run(Engine &engine, const Arguments &arguments) {
     request.tablespaces = TablespacesOf(arguments);
     request.target = TargetOf(arguments);
     request.jobs = static_cast<int>(engine.config().Int("jobs"));
+    request.delta = arguments.Bool("delta");
     bool dry_run = arguments.Bool("dry_run");
 
     TimePoint started = engine.clock().Now();
     std::shared_ptr<Repository> repository = engine.OpenForReading();
-    BackupSummary backup = Choose(engine, repository, arguments, request.target);
+    request.cluster = repository->cluster().Path();
+    BackupSummary backup = Choose(engine, repository, arguments, request);
+    const ManifestClear &clear = backup.manifest.clear;
     request.restore_command = RestoreCommand(engine, *repository);
+    request.digest_key = engine.Keys(repository)->Get(clear.domain, clear.generation);
     auto frames = std::make_shared<FrameReader>(repository, engine.Keys(repository));
     ClusterRestorePlan plan = PlanClusterRestore(request, backup.manifest, frames);
-    if (!dry_run) RestoreCluster(request, plan, backup.manifest, frames, engine.ticker(), engine.log());
-
-    Json tablespaces = Json::object();
-    for (const auto &[oid, place] : plan.tablespaces) tablespaces[plan.tablespaces_were.at(oid)] = place.string();
-    Json warnings = Json::array();
-    if (!dry_run && !std::filesystem::exists(request.pgdata / "postgresql.conf"))
-        warnings.push_back(
-            "the cluster kept its configuration outside of its data directory, and that is not part of the backup: put "
-            "a "
-            "postgresql.conf, pg_hba.conf and pg_ident.conf where its server will look for them, before it is started");
+    Json result{{"state", "done"},
+                {"backup_id", clear.backup},
+                {"cluster", request.cluster},
+                {"pgdata", request.pgdata.string()},
+                {"dry_run", dry_run},
+                {"files", plan.files},
+                {"bytes", plan.bytes},
+                {"goes_on", plan.occupant == Occupant::kUnfinished},
+                {"space", SpaceToJson(plan)},
+                {"free_bytes", plan.space.front().available},
+                {"tablespaces", TablespacesToJson(plan)},
+                {"settings", RecoverySettings(request.target, request.restore_command)},
+                {"started_at", FormatTime(started, true)}};
     std::string what = fmt::format("{} files, {}", plan.files, HumanBytes(plan.bytes));
-    return {{"state", "done"},
-            {"backup_id", backup.manifest.clear.backup},
-            {"cluster", repository->cluster().Path()},
-            {"pgdata", request.pgdata.string()},
-            {"dry_run", dry_run},
-            {"files", plan.files},
-            {"bytes", plan.bytes},
-            {"free_bytes", plan.free_bytes},
-            {"tablespaces", tablespaces},
-            {"warnings", warnings},
-            {"settings", RecoverySettings(request.target, request.restore_command)},
-            {"started_at", FormatTime(started, true)},
-            {"finished_at", FormatTime(engine.clock().Now(), true)},
-            {"message", dry_run ? fmt::format("backup {} would be restored into {}: {}", backup.manifest.clear.backup,
-                                              request.pgdata.string(), what)
-                                : fmt::format("backup {} is restored into {}: {}", backup.manifest.clear.backup,
-                                              request.pgdata.string(), what)}};
+    if (dry_run) {
+        bool compares = plan.occupant != Occupant::kNothing;
+        ClusterRestored would;
+        if (compares) would = CompareCluster(request, plan, backup.manifest, frames, engine.ticker(), engine.log());
+        Duration compared = engine.clock().Now() - started;
+        if (compares) TellWork(would, result);
+        Estimate(compares ? would.files.written : plan.bytes, compares ? compared : Duration{},
+                 MeasureRestoreRate(backup.manifest, frames, request.jobs, engine.clock(), engine.ticker()), result);
+        result["message"] =
+            fmt::format("backup {} would be restored into {}: {}", clear.backup, request.pgdata.string(), what);
+    } else {
+        ClusterRestored restored =
+            RestoreCluster(request, plan, backup.manifest, frames, engine.ticker(), engine.log());
+        TellWork(restored, result);
+        result["warnings"] = WarningsOf(request, restored);
+        result["message"] =
+            fmt::format("backup {} is restored into {}: {}", clear.backup, request.pgdata.string(), what);
+    }
+    result["finished_at"] = FormatTime(engine.clock().Now(), true);
+    return result;
 }
 
 void Print(const Json &result, std::ostream &out) {
+    bool dry_run = result["dry_run"] == true;
     out << TextOf(result["message"]) << '\n';
+    if (result["goes_on"] == true)
+        out << (dry_run ? "It would go on with a restore that was interrupted.\n"
+                        : "It went on with a restore that was interrupted.\n");
+    if (result.contains("read_bytes"))
+        out << fmt::format(
+            fmt::runtime(
+                dry_run ? "It would compare {} of files, write {}, fetch {} from the store and remove {} files.\n"
+                        : "{} of files were compared, {} written, {} fetched from the store and {} files removed.\n"),
+            BytesOf(result["read_bytes"]), BytesOf(result["written_bytes"]), BytesOf(result["fetched_bytes"]),
+            TextOf(result["removed_files"]));
     for (const auto &[was, is] : result["tablespaces"].items())
-        out << fmt::format("tablespace {} {} {}\n", was, result["dry_run"] == true ? "would go to" : "is in",
-                           TextOf(is));
-    if (result["dry_run"] == true) {
+        out << fmt::format("tablespace {} {} {}\n", was, dry_run ? "would go to" : "is in", TextOf(is));
+    if (dry_run) {
+        for (const Json &need : result["space"])
+            out << fmt::format("{}: takes {}, of which {} are there; {} are free\n", TextOf(need["place"]),
+                               BytesOf(need["needed_bytes"]), BytesOf(need["there_bytes"]),
+                               BytesOf(need["free_bytes"]));
+        if (result.contains("estimated_seconds"))
+            out << fmt::format(
+                "It would take about {}: the store gave {} a second just now ({} were read to measure it, and written "
+                "nowhere). The replay of WAL comes on top.\n",
+                HumanDuration(std::chrono::seconds(result["estimated_seconds"].get<std::int64_t>())),
+                BytesOf(result["measured_bytes_per_second"]), BytesOf(result["measured_bytes"]));
         out << "postgresql.auto.conf would get:\n" << TextOf(result["settings"]);
         return;
     }
     out << fmt::format(
-        "Start it: pg_ctl -D {} start. It recovers from the archive then.\n"
+        "pg_verifybackup -n {} checks it, until it is started: pg_ctl -D {} start. It recovers from the archive then.\n"
         "It is a copy: it archives nothing into this store until it takes over (pg_ark lease take), so if it has an "
         "archive_command, its pg_wal grows meanwhile.\n",
-        TextOf(result["pgdata"]));
+        TextOf(result["pgdata"]), TextOf(result["pgdata"]));
 }
 
 }    // namespace
@@ -159,8 +243,12 @@ Verb RestoreVerb() {
         "Writes the files into an empty directory and the settings with which the server recovers from the archive up "
         "to the target. "
         "Needs the store and the key alone, and no server; run it as the user that will own the cluster.\n"
+        "With --delta into what is left of the same cluster: only what differs is fetched and written, and files that "
+        "the backup has not are removed. A restore that was interrupted goes on when the command is run again.\n"
         "Example: pg_ark restore --pgdata /var/lib/postgresql/15/main --target-time '2026-11-27T14:03:00+01:00'",
         {{"pgdata", FlagKind::kText, "DIR", "where to: an empty directory, or one that does not exist"},
+         {"delta", FlagKind::kBool, "",
+          "write over what DIR holds of the same cluster, whose server is stopped; what is equal stays"},
          {"restore_point", FlagKind::kText, "ID",
           "a base backup: id, label or latest (default: the newest that reaches the target)"},
          {"target_time", FlagKind::kText, "TIME", "recover up to this moment (2026-11-27T14:03:00+01:00)"},
@@ -173,7 +261,7 @@ Verb RestoreVerb() {
          {"target_action", FlagKind::kText, "WORD", "what the server does there: promote (default), pause or shutdown"},
          {"tablespace_map", FlagKind::kList, "LIST",
           "where tablespaces go: OID=DIR,/old/place=/new/place (default: where they were)"},
-         {"dry_run", FlagKind::kBool, "", "check everything and say what would be done"}},
+         {"dry_run", FlagKind::kBool, "", "check everything and say what would be done, and about how long it takes"}},
         Run,
         Print};
 }

@@ -1,5 +1,5 @@
-// CRC-32C (Castagnoli), as PostgreSQL puts it into pg_control and WAL records (port/pg_crc32c.h). For a few kilobytes:
-// one table, a byte at a time.
+// CRC-32C (Castagnoli), as PostgreSQL puts it into pg_control, WAL records and backup manifests (port/pg_crc32c.h). By the
+// processor's instruction where it has one, else by tables.
 #pragma once
 
 #include "base/bytes.h"
@@ -7,5 +7,8 @@
 namespace ark {
 
 std::uint32_t Crc32c(ByteView bytes);
+
+// Of `first` followed by `second`, from what each has alone.
+std::uint32_t Crc32cOfBoth(std::uint32_t first, std::uint32_t second, std::uint64_t second_length);
 
 }    // namespace ark

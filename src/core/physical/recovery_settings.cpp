@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::size_t kLongestName = 63;    // MAXFNAMELEN - 1
 
-constexpr std::string_view kOfRecovery[] = {"restore_command",         "recovery_target",  "recovery_end_command",
-                                            "archive_cleanup_command", "primary_conninfo", "primary_slot_name",
-                                            "# pg_ark restore"};
+constexpr std::string_view kOfRecovery[] = {"restore_command",          "recovery_target",  "recovery_end_command",
+                                            "archive_cleanup_command",  "primary_conninfo", "primary_slot_name",
+                                            "recovery_min_apply_delay", "# pg_ark restore"};
 
 bool IsDigits(const std::string &text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
@@ -75,8 +75,12 @@ std::string ConfValue(const std::string &text) {
 std::string RecoverySettings(const RecoveryTarget &target, const std::string &restore_command) {
     using enum RecoveryTarget::Kind;
     // The original's would run on the copy, and may reach what is the original's.
-    std::string lines = fmt::format("restore_command = {}\narchive_cleanup_command = ''\nrecovery_end_command = ''\n",
-                                    ConfValue(restore_command));
+    std::string lines = fmt::format(
+        "restore_command = {}\narchive_cleanup_command = ''\nrecovery_end_command = ''\n"
+        "recovery_min_apply_delay = 0\n",
+        ConfValue(restore_command));
+    for (const char *other : {"", "_name", "_time", "_xid", "_lsn"})
+        lines += fmt::format("recovery_target{} = ''\n", other);
     switch (target.kind) {
     case kEnd: break;
     case kTime: lines += fmt::format("recovery_target_time = {}\n", ConfValue(ServerTime(target.value))); break;

@@ -26,8 +26,8 @@ struct RecoveryTarget {
 // Throws kInvalidArgument for words that PostgreSQL would refuse when it starts.
 void CheckRecoveryTarget(const RecoveryTarget &target);
 
-// Lines for postgresql.auto.conf, which win over what the cluster's own postgresql.conf says. The other targets are not set to nothing:
-// before PostgreSQL 16 that alone counts as a second target.
+// Lines for postgresql.auto.conf, which win over what the cluster's own postgresql.conf says, also of another target: each is set to nothing
+// first. (Before PostgreSQL 16 one that is set to nothing behind the target would count as a second one.)
 std::string RecoverySettings(const RecoveryTarget &target, const std::string &restore_command);
 
 // A postgresql.auto.conf without what an earlier recovery was told.

@@ -1,9 +1,12 @@
-// A cluster from a base backup: into an empty directory, ready to be started, which then recovers from the archive.
+// A cluster from a base backup: into an empty directory or over what is left of the same cluster, ready to be started; it then recovers
+// from the archive.
 #pragma once
 
 #include "base/clock.h"
+#include "physical/extra_files.h"
 #include "physical/recovery_settings.h"
-#include "physical/restore_files.h"
+#include "physical/restore_directory.h"
+#include "physical/restore_space.h"
 #include "repo/catalog.h"
 
 namespace ark {
@@ -15,23 +18,38 @@ struct ClusterRestore {
     RecoveryTarget target;
     std::string restore_command;
     int jobs = 2;
+    bool delta = false;      // pgdata may hold the same cluster; what differs is written over
+    std::string cluster;     // its path in the store
+    DomainKey digest_key;    // of the backup's digests
 };
 
 struct ClusterRestorePlan {
-    std::uint64_t files = 0, bytes = 0, free_bytes = 0;    // free where pgdata lies
+    std::uint64_t files = 0, bytes = 0;
     std::map<std::uint32_t, std::filesystem::path> tablespaces;
     std::map<std::uint32_t, std::string> tablespaces_were;
+    Occupant occupant = Occupant::kNothing;    // of pgdata
+    std::vector<SpaceNeed> space;
+};
+
+struct ClusterRestored {
+    FilesRestored files;
+    ExtraFiles extra;
 };
 
 // What a restore of the backup would do; changes nothing. Throws kInvalidArgument for a target that the backup does not reach back to (one
-// before its stop) and for a tablespace that it has not; kAlreadyExists for a directory that holds something; kUnavailable (53100) where
-// the disk is too small.
+// before its stop) and for a tablespace that it has not; what CheckMayRestoreInto() says of a directory that holds something; kUnavailable
+// (53100) where a disk is too small.
 ClusterRestorePlan PlanClusterRestore(const ClusterRestore &request, const Manifest &backup,
                                       const std::shared_ptr<FrameReader> &frames);
 
-// On return everything is on disk. A restore that fails leaves a directory that no server starts on (it has no pg_control).
-FilesRestored RestoreCluster(const ClusterRestore &request, const ClusterRestorePlan &plan, const Manifest &backup,
-                             const std::shared_ptr<FrameReader> &frames, Ticker &ticker, Log &log);
+// What RestoreCluster() would read, write, fetch and remove, found out by reading what is there.
+ClusterRestored CompareCluster(const ClusterRestore &request, const ClusterRestorePlan &plan, const Manifest &backup,
+                               const std::shared_ptr<FrameReader> &frames, Ticker &ticker, Log &log);
+
+// On return everything is on disk. A restore that fails or is killed leaves a directory that no server starts on (it has no pg_control), with
+// a mark; the same request goes on then, and only writes what is missing.
+ClusterRestored RestoreCluster(const ClusterRestore &request, const ClusterRestorePlan &plan, const Manifest &backup,
+                               const std::shared_ptr<FrameReader> &frames, Ticker &ticker, Log &log);
 
 // The newest of the base backups (as ListBackups gives them) that reaches the target: it ended before. Null if none does.
 const BackupSummary *ChooseBackup(const std::vector<BackupSummary> &backups, const RecoveryTarget &target);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 #include <mutex>
@@ -13,7 +14,9 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "pgdata/crc32c.h"
 #include "physical/base_files.h"
+#include "physical/piece_restore.h"
 #include "repo/frame_stream.h"
 
 namespace ark {
@@ -21,50 +24,62 @@ namespace {
 
 constexpr std::size_t kReadsAhead = 2;
 constexpr std::string_view kFiles = "file/";
+constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 44;
 constexpr std::string_view kWhat = "an entry of a base backup";
+
+// A file whose pieces are being written.
+struct FileInHand {
+    std::string path, name;    // relative, and in full
+    BaseFile file;
+    bool compared = false;                // it was there
+    std::vector<std::uint32_t> pieces;    // their checksums
+    std::size_t pieces_left = 0;
+};
 
 // A piece that is being written.
 struct Target {
     Fd file;    // open while its frames come: many more pieces than that are read ahead
-    std::string name;
-    std::uint64_t at = 0, length = 0, unit = 0;    // of the piece in the file
-    Piece piece;
-    std::size_t frames_left = 0;
+    std::shared_ptr<FileInHand> of;
+    std::uint64_t number = 0;
+    PieceRestore piece;
 };
 
 void WriteAt(const Target &target, std::uint64_t at, ByteView bytes) {
+    at += target.number * kPieceSize;
     while (!bytes.empty()) {
         ssize_t n = pwrite(target.file.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) ThrowErrno(errno, fmt::format("could not write file \"{}\"", target.name));
+        if (n < 0) ThrowErrno(errno, fmt::format("could not write file \"{}\"", target.of->name));
         bytes = bytes.subspan(static_cast<std::size_t>(n));
         at += static_cast<std::uint64_t>(n);
     }
 }
 
-// Every place of the piece that the frame fills.
-void WriteFrame(const Target &target, std::size_t frame, ByteView plain) {
-    std::uint64_t unit_at = 0;
-    for (const UnitRun &run : target.piece.map) {
-        if (run.frame == frame) {
-            std::uint64_t begin = unit_at * target.unit,
-                          end = std::min((unit_at + run.units) * target.unit, target.length);
-            WriteAt(target, target.at + begin, plain.subspan(run.first * target.unit, end - begin));
-        }
-        unit_at += run.units;
+// What the file has not counts as zeros: it is made longer with such.
+void ReadAt(int fd, const Target &target, std::uint64_t at, MutableBytes to) {
+    at += target.number * kPieceSize;
+    while (!to.empty()) {
+        ssize_t n = pread(fd, to.data(), to.size(), static_cast<off_t>(at));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) ThrowErrno(errno, fmt::format("could not read file \"{}\"", target.of->name));
+        if (n == 0) break;
+        to = to.subspan(static_cast<std::size_t>(n));
+        at += static_cast<std::uint64_t>(n);
     }
+    std::ranges::fill(to, std::byte{0});
 }
 
 class FileRestorer {
 public:
     FileRestorer(const FilesRestore &request, const Manifest &backup, std::shared_ptr<FrameReader> frames,
-                 Ticker &ticker, Log &log)
+                 Ticker &ticker, Log &log, const std::function<void(const RestoredFile &)> &whole)
         : request_(request),
           frames_(std::move(frames)),
           cursor_(frames_, TreeRootFromJson(backup.body.at("tree"))),
           ticker_(ticker),
-          log_(log) {
-        progress_.phase = "files";
+          log_(log),
+          whole_(whole) {
+        progress_.phase = request.pretend ? "compare" : "files";
         progress_.total_bytes = JsonNumber(backup.body, "plain_bytes", kWhat);
         progress_.total_items = JsonNumber(backup.body, "files", kWhat);
         cursor_.Seek(kFiles);
@@ -93,21 +108,28 @@ public:
 private:
     // One thread's share: its own pieces, whose frames are read ahead across them.
     void WriteAll() {
-        std::mutex mutex;    // the stream asks for frames in threads of its own
+        std::mutex mutex;    // the stream asks for frames in threads of its own, one at a time
         std::unordered_map<std::size_t, Target> targets;
-        std::deque<WantedFrame> wanted;
+        std::deque<WantedFrame> wanted;    // of the asking thread alone
         std::size_t next_of = 0;
         FrameStream stream(
             *frames_,
             [&]() -> std::optional<WantedFrame> {
-                std::scoped_lock lock(mutex);
                 while (wanted.empty()) {
                     std::optional<Target> target = NextTarget();
                     if (!target) return std::nullopt;
-                    for (const FrameRef &frame : target->piece.frames) wanted.push_back({frame, next_of});
+                    Compare(*target);
+                    std::vector<FrameRef> frames = target->piece.WantedFrames();
+                    Count(target->piece, frames);
+                    if (frames.empty() || request_.pretend) {
+                        Wrote(*target);
+                        continue;
+                    }
+                    for (FrameRef &frame : frames) wanted.push_back({std::move(frame), next_of});
+                    std::scoped_lock lock(mutex);
                     targets.emplace(next_of++, std::move(*target));
                 }
-                WantedFrame frame = wanted.front();
+                WantedFrame frame = std::move(wanted.front());
                 wanted.pop_front();
                 return frame;
             },
@@ -119,16 +141,16 @@ private:
                 std::scoped_lock lock(mutex);
                 target = &targets.at(taken->of);
             }
-            if (!target->file) target->file = OpenFile(target->name, O_WRONLY);
-            WriteFrame(*target, target->piece.frames.size() - target->frames_left, taken->plain);
-            if (--target->frames_left > 0) continue;
+            if (!target->file) target->file = OpenFile(target->of->name, O_WRONLY | O_NOFOLLOW);
+            target->piece.Take(taken->plain, [&](std::uint64_t at, ByteView bytes) { WriteAt(*target, at, bytes); });
+            if (!target->piece.HasAll()) continue;
             Wrote(*target);
             std::scoped_lock lock(mutex);
             targets.erase(taken->of);
         }
     }
 
-    // The next piece with frames; directories and files are made on the way to it.
+    // The next piece; directories and files are made on the way to it.
     std::optional<Target> NextTarget() {
         std::scoped_lock lock(mutex_);
         for (; cursor_.Current() && cursor_.Path().starts_with(kFiles); cursor_.Next()) {
@@ -149,36 +171,54 @@ private:
         return std::nullopt;
     }
 
-    // Names of a backup stay below the directory that is restored.
-    std::filesystem::path PathOf(std::string_view encoded) const {
-        std::filesystem::path path = request_.pgdata;
-        while (!encoded.empty()) {
-            std::size_t slash = encoded.find('/');
-            std::string part = PercentDecode(encoded.substr(0, slash));
-            if (part.empty() || part == "." || part == ".." || part.find('/') != std::string::npos ||
-                part.find('\0') != std::string::npos)
-                throw Error(Code::kCorrupt,
-                            fmt::format("a base backup has a file with the impossible name \"{}\"", encoded));
-            path /= part;
-            encoded.remove_prefix(slash == std::string_view::npos ? encoded.size() : slash + 1);
-        }
-        return path;
+    void Compare(Target &target) {
+        if (!target.of->compared) return;
+        ticker_.Check();
+        Fd file = OpenFile(target.of->name, O_RDONLY | O_NOFOLLOW);
+        std::uint64_t at = target.number * kPieceSize;
+        posix_fadvise(file.get(), static_cast<off_t>(at), static_cast<off_t>(target.piece.length()),
+                      POSIX_FADV_SEQUENTIAL);
+        target.piece.Compare(*request_.compare,
+                             [&](std::uint64_t from, MutableBytes to) { ReadAt(file.get(), target, from, to); });
+        std::scoped_lock lock(mutex_);
+        restored_.read += target.piece.length();
     }
 
+    void Count(const PieceRestore &piece, const std::vector<FrameRef> &frames) {
+        std::scoped_lock lock(mutex_);
+        restored_.written += piece.BytesToWrite();
+        for (const FrameRef &frame : frames) restored_.fetched += frame.stored;
+    }
+
+    std::filesystem::path PathOf(std::string_view encoded) const { return request_.pgdata / PlainPath(encoded); }
+
     void MakeDirectory(const std::string &path, const Json &entry) {
+        if (request_.pretend) return;
         std::filesystem::path directory = PathOf(path.substr(0, path.size() - 1));
         if (directory.parent_path() == request_.pgdata / "pg_tblspc" && LinkTablespace(directory)) return;
         auto mode = static_cast<mode_t>(JsonNumber(entry, "mode", kWhat)) & 07777;
-        if (mkdir(directory.c_str(), 0700) != 0 && !(errno == EEXIST && IsPlaceOfTablespace(directory)))
+        if (mkdir(directory.c_str(), 0700) != 0 && !(errno == EEXIST && MayBeThere(directory)))
             ThrowErrno(errno, fmt::format("could not make directory \"{}\"", directory.string()));
         if (chmod(directory.c_str(), mode | 0700) != 0)
             ThrowErrno(errno, fmt::format("could not set the mode of \"{}\"", directory.string()));
+    }
+
+    // pg_wal may be a link to another file system, which stays.
+    bool MayBeThere(const std::filesystem::path &directory) const {
+        if (!request_.compare) return IsPlaceOfTablespace(directory);
+        return directory == request_.pgdata / "pg_wal"
+                   ? std::filesystem::is_directory(directory)
+                   : std::filesystem::symlink_status(directory).type() == std::filesystem::file_type::directory;
     }
 
     // False for one that lay in pg_tblspc itself (allow_in_place_tablespaces).
     bool LinkTablespace(const std::filesystem::path &link) {
         for (const auto &[oid, directory] : request_.tablespaces) {
             if (link.filename() != std::to_string(oid)) continue;
+            if (std::filesystem::is_symlink(link)) {
+                if (std::filesystem::read_symlink(link) == directory) return true;
+                std::filesystem::remove(link);
+            }
             std::filesystem::create_directory_symlink(directory, link);
             return true;
         }
@@ -194,64 +234,93 @@ private:
 
     // All of its pieces came: what is missing in a file that has its length would be zeros.
     void CheckIsWhole() const {
-        if (pieces_ * kPieceSize < current_.file.facts.size)
+        if (current_ && pieces_ < current_->pieces.size())
             throw Error(Code::kCorrupt, fmt::format("a base backup has {} pieces of \"{}\", too few for {} bytes",
-                                                    pieces_, current_.path, current_.file.facts.size));
+                                                    pieces_, current_->path, current_->file.facts.size));
     }
 
     void MakeFile(const std::string &path, const Json &entry) {
         CheckIsWhole();
-        BaseFile file = FileFromEntry(entry);
-        std::filesystem::path name = PathOf(path);
-        Fd made = OpenFile(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-        if (fchmod(made.get(), static_cast<mode_t>(file.facts.mode) | 0600) != 0 ||
-            ftruncate(made.get(), static_cast<off_t>(file.facts.size)) != 0)
-            ThrowErrno(errno, fmt::format("could not make file \"{}\"", name.string()));
-        current_ = {path, file};
+        auto made = std::make_shared<FileInHand>();
+        made->file = FileFromEntry(entry);
+        if (made->file.facts.size > kLargestFile)
+            throw Error(Code::kCorrupt,
+                        fmt::format("a base backup has \"{}\" with impossible {} bytes", path, made->file.facts.size));
+        made->path = PlainPath(path);
+        made->name = (request_.pgdata / made->path).string();
+        made->compared = request_.compare && IsThere(made->name);
+        made->pieces.resize((made->file.facts.size + kPieceSize - 1) / kPieceSize);
+        made->pieces_left = made->pieces.size();
+        if (!request_.pretend) MakeItsSize(*made);
+        encoded_ = path;
+        current_ = made;
         pieces_ = 0;
         restored_.files++;
         progress_.done_items++;
+        if (made->pieces.empty()) whole_({made->path, 0, ModifiedOf(*made), 0});
     }
 
+    // A file that other directories have too, as a hard link, is left to them.
+    bool IsThere(const std::string &name) const {
+        struct stat info {};
+        if (lstat(name.c_str(), &info) != 0) {
+            if (errno == ENOENT || errno == ENOTDIR) return false;
+            ThrowErrno(errno, fmt::format("could not look at \"{}\"", name));
+        }
+        if (S_ISREG(info.st_mode) && info.st_nlink == 1) return true;
+        if (!request_.pretend && unlink(name.c_str()) != 0)
+            ThrowErrno(errno, fmt::format("could not remove \"{}\"", name));
+        return false;
+    }
+
+    void MakeItsSize(const FileInHand &made) {
+        Fd file = OpenFile(made.name, O_WRONLY | O_NOFOLLOW | (made.compared ? 0 : O_CREAT | O_EXCL), 0600);
+        if (fchmod(file.get(), static_cast<mode_t>(made.file.facts.mode) | 0600) != 0 ||
+            ftruncate(file.get(), static_cast<off_t>(made.file.facts.size)) != 0)
+            ThrowErrno(errno, fmt::format("could not make file \"{}\"", made.name));
+    }
+
+    static TimePoint ModifiedOf(const FileInHand &file) { return TimePoint(Duration(file.file.facts.mtime)); }
+
     Target Open(const std::string &path, std::size_t hash, const Json &entry) {
-        if (path.substr(0, hash) != current_.path)
+        if (!current_ || path.substr(0, hash) != encoded_)
             throw Error(Code::kCorrupt, fmt::format("a base backup has a piece of \"{}\" without the file", path));
-        std::uint64_t number = 0;
-        for (char c : path.substr(hash + 1)) number = number * 10 + static_cast<std::uint64_t>(c - '0');
-        if (number != pieces_++ || number * kPieceSize >= current_.file.facts.size ||
-            PiecePath(current_.path, number) != path)
+        std::uint64_t number = pieces_++;
+        if (number >= current_->pieces.size() || PiecePath(encoded_, number) != path)
             throw Error(Code::kCorrupt, fmt::format("a base backup has the impossible piece \"{}\"", path));
-        Target target;
-        target.name = PathOf(current_.path).string();
-        target.unit = current_.file.unit;
-        target.at = number * kPieceSize;
-        target.length = PieceLength(current_.file.facts.size, number);
-        target.piece = PieceFromEntry(entry, target.length, target.unit);
-        target.frames_left = target.piece.frames.size();
-        return target;
+        std::uint64_t length = PieceLength(current_->file.facts.size, number), unit = current_->file.unit;
+        return Target{Fd(), current_, number, PieceRestore(PieceFromEntry(entry, length, unit), length, unit)};
     }
 
     void Wrote(const Target &target) {
+        std::uint32_t crc = request_.pretend ? 0 : target.piece.Crc();
         std::scoped_lock lock(mutex_);
-        restored_.bytes += target.length;
+        FileInHand &file = *target.of;
+        file.pieces[target.number] = crc;
+        if (--file.pieces_left == 0 && !request_.pretend) whole_(Whole(file));
+        restored_.bytes += target.piece.length();
         progress_.done_bytes = restored_.bytes;
-        progress_.current = target.name;
+        progress_.current = file.name;
         log_.Report(progress_);
     }
 
-    struct CurrentFile {
-        std::string path;    // encoded, of its entry
-        BaseFile file;
-    };
+    static RestoredFile Whole(const FileInHand &file) {
+        std::uint32_t crc = 0;
+        for (std::size_t i = 0; i < file.pieces.size(); i++)
+            crc = Crc32cOfBoth(crc, file.pieces[i], PieceLength(file.file.facts.size, i));
+        return {file.path, file.file.facts.size, ModifiedOf(file), crc};
+    }
 
     const FilesRestore &request_;
     std::shared_ptr<FrameReader> frames_;
     std::mutex mutex_;    // the tree, and what is told
     TreeCursor cursor_;
-    CurrentFile current_;
-    std::uint64_t pieces_ = 0;    // of it, so far
+    std::shared_ptr<FileInHand> current_;    // the one that the cursor is at
+    std::string encoded_;                    // its path, as the tree has it
+    std::uint64_t pieces_ = 0;               // of it, so far
     StoppableTicker ticker_;
     Log &log_;
+    const std::function<void(const RestoredFile &)> &whole_;
     Progress progress_;
     FilesRestored restored_;
 };
@@ -264,8 +333,8 @@ void SyncFileSystem(const std::filesystem::path &directory) {
 }    // namespace
 
 FilesRestored RestoreFiles(const FilesRestore &request, const Manifest &backup, std::shared_ptr<FrameReader> frames,
-                           Ticker &ticker, Log &log) {
-    return FileRestorer(request, backup, std::move(frames), ticker, log).Run();
+                           Ticker &ticker, Log &log, const std::function<void(const RestoredFile &)> &whole) {
+    return FileRestorer(request, backup, std::move(frames), ticker, log, whole).Run();
 }
 
 void FinishFiles(const FilesRestore &request, ByteView pg_control) {
@@ -273,6 +342,21 @@ void FinishFiles(const FilesRestore &request, ByteView pg_control) {
     for (const auto &[oid, directory] : request.tablespaces) SyncFileSystem(directory);
     SyncFileSystem(request.pgdata);
     WriteFileAtomically(request.pgdata / "global" / "pg_control", pg_control, 0600);
+}
+
+std::string PlainPath(std::string_view encoded) {
+    std::string path;
+    while (!encoded.empty()) {
+        std::size_t slash = encoded.find('/');
+        std::string part = PercentDecode(encoded.substr(0, slash));
+        if (part.empty() || part == "." || part == ".." || part.find('/') != std::string::npos ||
+            part.find('\0') != std::string::npos)
+            throw Error(Code::kCorrupt,
+                        fmt::format("a base backup has a file with the impossible name \"{}\"", encoded));
+        path += (path.empty() ? "" : "/") + part;
+        encoded.remove_prefix(slash == std::string_view::npos ? encoded.size() : slash + 1);
+    }
+    return path;
 }
 
 Bytes SmallContent(const Manifest &backup, const std::shared_ptr<FrameReader> &frames, const std::string &path) {

@@ -1,6 +1,6 @@
 #include "wal/succession.h"
 
-#include "base/file.h"
+#include "pgdata/restored_mark.h"
 #include "wal/segment_object.h"
 
 namespace ark {
@@ -25,10 +25,6 @@ bool OwnerWentOn(const Repository &repository, TimelineId timeline, Lsn left, Wa
     return false;
 }
 
-std::filesystem::path MarkOf(const std::filesystem::path &data_directory) {
-    return data_directory / "pg_wal" / "ark_restored";
-}
-
 }    // namespace
 
 bool Succeeds(const Repository &repository, const Writer &owner, const TimelineHistory &history, WalSegmentSize size) {
@@ -39,13 +35,9 @@ bool Succeeds(const Repository &repository, const Writer &owner, const TimelineH
 
 void MarkIfBeingRestored(const DataDirectory &directory) {
     if (directory.IsBeingRestored() && !WasRestored(directory.path()))
-        WriteFileAtomically(MarkOf(directory.path()),
-                            AsBytes("This directory was recovered from an archive: it takes over no "
-                                    "cluster's path in a store by itself.\n"));
+        WriteRestoredMark(directory.path(), SystemRandom());
 }
 
-bool WasRestored(const std::filesystem::path &data_directory) {
-    return std::filesystem::exists(MarkOf(data_directory));
-}
+bool WasRestored(const std::filesystem::path &data_directory) { return HasRestoredMark(data_directory); }
 
 }    // namespace ark

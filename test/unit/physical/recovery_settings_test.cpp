@@ -16,8 +16,11 @@ TEST(RecoverySettings, OneTargetIsWritten) {
     std::string settings = RecoverySettings(target, "pg_ark wal-fetch %f %p");
     EXPECT_NE(settings.find("restore_command = 'pg_ark wal-fetch %f %p'\n"), std::string::npos);
     EXPECT_NE(settings.find("recovery_target_time = '2026-11-27 13:03:00.000000+00'\n"), std::string::npos);
-    EXPECT_EQ(settings.find("recovery_target_lsn"), std::string::npos)
-        << "a second target, even an empty one, is an error";
+    for (const char *other : {"recovery_target = ''\n", "recovery_target_name = ''\n", "recovery_target_time = ''\n",
+                              "recovery_target_xid = ''\n", "recovery_target_lsn = ''\n"})
+        EXPECT_LT(settings.find(other), settings.find("recovery_target_time = '2026"))
+            << "before PostgreSQL 16 an empty one behind it counts as a second target: " << other;
+    EXPECT_NE(settings.find("recovery_min_apply_delay = 0\n"), std::string::npos);
     EXPECT_NE(settings.find("recovery_target_inclusive = off\n"), std::string::npos);
 }
 

@@ -1,0 +1,43 @@
+// What lies where a cluster shall be restored to, and whether a restore may write there.
+#pragma once
+
+#include "pgdata/control_file.h"
+#include "physical/restore_mark.h"
+#include "repo/manifest.h"
+
+namespace ark {
+
+enum class Occupant {
+    kNothing,       // no directory, or an empty one
+    kUnfinished,    // of a restore by pg_ark
+    kCluster,       // a data directory
+    kOther
+};
+
+struct RestoreDirectory {
+    std::filesystem::path path;
+    Occupant occupant = Occupant::kNothing;
+    std::optional<RestoreMark> mark;       // kUnfinished
+    std::optional<ControlFile> control;    // kCluster
+    int major = 0;                         // kCluster: what PG_VERSION says
+};
+
+// Throws kInvalidArgument for a path that is not absolute, and kCorrupt for a data directory whose pg_control is damaged.
+RestoreDirectory LookAtRestoreDirectory(const std::filesystem::path &path);
+
+// Nothing, an unfinished restore of the same backup, and with `delta` a data directory (or an unfinished restore) of the same cluster whose
+// server is not running. Else kAlreadyExists, kConflict or kInvalidArgument, and what to do.
+void CheckMayRestoreInto(const RestoreDirectory &directory, const Manifest &backup, const std::string &cluster,
+                         bool delta);
+
+// Throws kConflict if a server runs on the directory.
+void CheckServerIsDown(const std::filesystem::path &pgdata);
+
+// A place of a tablespace has to be empty, or to be that of this tablespace in the directory, which then is written over. `given`: somebody
+// said that it shall be there.
+void CheckTablespacePlace(const RestoreDirectory &directory, const Manifest &backup, std::uint32_t oid,
+                          const std::filesystem::path &place, bool given);
+
+bool IsThereAndNotEmpty(const std::filesystem::path &directory);
+
+}    // namespace ark
