@@ -190,6 +190,7 @@ CREATE TABLE ark_private.cluster_identity (
     device text NOT NULL,
     inode text NOT NULL,
     machine text NOT NULL,
+    restored text NOT NULL,
     adopted_by text NOT NULL,
     adopted_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );

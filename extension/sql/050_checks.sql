@@ -28,6 +28,8 @@ BEGIN
     FOR was IN SELECT * FROM ark_private.cluster_identity LOOP
         IF was.system_identifier <> now_is->>'system_identifier' THEN
             RETURN 'it was made for another cluster';
+        ELSIF now_is->>'restored' <> '' AND was.restored <> now_is->>'restored' THEN
+            RETURN format('it was restored from a base backup of the cluster in %s', was.data_directory);
         ELSIF was.machine <> machine THEN
             RETURN 'it was adopted on another machine';
         ELSIF was.inode <> now_is->>'inode' OR (was.device <> now_is->>'device' AND was.data_directory <> now_is->>'data_directory') THEN
@@ -41,8 +43,8 @@ $$;
 CREATE FUNCTION ark_private.record_identity(adopted_by text) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     DELETE FROM ark_private.cluster_identity;
-    INSERT INTO ark_private.cluster_identity (system_identifier, data_directory, device, inode, machine, adopted_by)
-    SELECT f->>'system_identifier', f->>'data_directory', f->>'device', f->>'inode', encode(sha256(convert_to(f->>'machine', 'UTF8')), 'hex'), adopted_by
+    INSERT INTO ark_private.cluster_identity (system_identifier, data_directory, device, inode, machine, restored, adopted_by)
+    SELECT f->>'system_identifier', f->>'data_directory', f->>'device', f->>'inode', encode(sha256(convert_to(f->>'machine', 'UTF8')), 'hex'), f->>'restored', adopted_by
       FROM (SELECT ark_private.server_state()->'fingerprint' AS f) AS state
 $$;
 SELECT ark_private.record_identity(session_user::text);

@@ -268,12 +268,10 @@ Writer Engine::SelfAsWriter() {
         throw Error(Code::kPermissionDenied,
                     fmt::format("role \"{}\" may not see where the data directory is", connection->user()), {},
                     "GRANT pg_read_all_settings to it: pg_ark recognises a copy of a cluster by its data directory.");
-    struct stat info;
-    if (stat(server.data_directory.c_str(), &info) != 0)
-        ThrowErrno(errno, fmt::format("could not look at the data directory \"{}\"", server.data_directory));
-    self.fingerprint.machine = MachineId();
-    self.fingerprint.device = info.st_dev;
-    self.fingerprint.inode = info.st_ino;
+    std::optional<Fingerprint> fingerprint = FingerprintOf(server.data_directory);
+    if (!fingerprint)
+        ThrowErrno(ENOENT, fmt::format("could not look at the data directory \"{}\"", server.data_directory));
+    self.fingerprint = *fingerprint;
     self.restored = WasRestored(server.data_directory);
     return self;
 }
@@ -309,6 +307,15 @@ BackupSummary Engine::Find(const std::shared_ptr<Repository> &repository, const 
                            const std::string &database, const std::string &kind) {
     return FindBackup(*repository, Keys(repository).get(), clock().Now(),
                       restore_point.empty() ? "latest" : restore_point, database, kind);
+}
+
+std::optional<Fingerprint> FingerprintOf(const std::filesystem::path &data_directory) {
+    struct stat info {};
+    if (stat(data_directory.c_str(), &info) != 0) {
+        if (errno == ENOENT) return std::nullopt;
+        ThrowErrno(errno, fmt::format("could not look at the data directory \"{}\"", data_directory.string()));
+    }
+    return Fingerprint{MachineId(), info.st_dev, info.st_ino, {}};
 }
 
 std::string LocationOf(const Storage &store, const ClusterName &cluster) {

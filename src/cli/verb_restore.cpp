@@ -92,6 +92,11 @@ BackupSummary Choose(Engine &engine, const std::shared_ptr<Repository> &reposito
                 oldest.empty() ? "Take one with pg_ark backup --kind physical." : "A later target can be reached.");
 }
 
+bool OwnsPath(const Repository &repository, const std::filesystem::path &pgdata) {
+    std::optional<Writer> owner = NewestWriter(repository);
+    return owner && owner->fingerprint == FingerprintOf(pgdata);
+}
+
 Json SpaceToJson(const ClusterRestorePlan &plan) {
     Json space = Json::array();
     for (const SpaceNeed &need : plan.space)
@@ -114,6 +119,7 @@ void TellWork(const ClusterRestored &work, Json &result) {
     result["fetched_bytes"] = work.files.fetched;
     result["removed_files"] = work.extra.files;
     result["removed_bytes"] = work.extra.bytes;
+    result["kept_wal_files"] = work.extra.kept_wal;
 }
 
 void Estimate(std::uint64_t bytes, Duration before, const RestoreRate &rate, Json &result) {
@@ -132,6 +138,11 @@ Json WarningsOf(const ClusterRestore &request, const ClusterRestored &restored) 
             fmt::format("\"{}\" is a tablespace of what was in {}, and not one of the backup's there: it "
                         "is no part of the cluster any more, and its files are left",
                         place, request.pgdata.string()));
+    if (restored.extra.kept_wal > 0)
+        warnings.push_back(
+            fmt::format("{} WAL files that this server had not archived are in {} now: move them up into pg_wal before "
+                        "the start if they shall be replayed, else remove them when all is well",
+                        restored.extra.kept_wal, (request.pgdata / kWalBeforeRestore).string()));
     if (!std::filesystem::exists(request.pgdata / "postgresql.conf"))
         warnings.push_back(
             "the cluster kept its configuration outside of its data directory, and that is not part of the backup: put "
@@ -156,6 +167,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     TimePoint started = engine.clock().Now();
     std::shared_ptr<Repository> repository = engine.OpenForReading();
     request.cluster = repository->cluster().Path();
+    request.owns_path = OwnsPath(*repository, request.pgdata);
     BackupSummary backup = Choose(engine, repository, arguments, request);
     const ManifestClear &clear = backup.manifest.clear;
     request.restore_command = RestoreCommand(engine, *repository);

@@ -9,6 +9,7 @@
 #include "extension/job_worker.h"
 #include "extension/settings.h"
 #include "extension/submit.h"
+#include "pgdata/restored_mark.h"
 
 namespace ark::pg {
 
@@ -74,14 +75,12 @@ Json DescribeStores(const std::string &stores, const std::string &data, bool is_
 }
 
 // What tells this cluster from a copy of it. Machine ids are for comparing only, so they are shown as a digest by SQL.
-Json Fingerprint(const std::string &data, const std::string &system_identifier, const std::string &machine) {
+Json Fingerprint(const std::string &data, const std::string &system_identifier, const std::string &machine,
+                 const std::string &restored) {
     struct stat info {};
     stat(data.c_str(), &info);
-    return {{"system_identifier", system_identifier},
-            {"data_directory", data},
-            {"device", std::to_string(info.st_dev)},
-            {"inode", std::to_string(info.st_ino)},
-            {"machine", machine}};
+    return {{"system_identifier", system_identifier}, {"data_directory", data}, {"device", std::to_string(info.st_dev)},
+            {"inode", std::to_string(info.st_ino)},   {"machine", machine},     {"restored", restored}};
 }
 
 // Plain code: the first line of /etc/machine-id, or nothing.
@@ -93,12 +92,23 @@ void ReadMachineId(char *to, std::size_t size) {
     FreeFile(file);
 }
 
+// Plain code: the last line of the mark that a restore left, or nothing.
+void ReadRestoredMark(char *to, std::size_t size) {
+    to[0] = '\0';
+    FILE *file = AllocateFile(kRestoredMark, "r");    // a server works in its data directory
+    if (!file) return;
+    while (fgets(to, static_cast<int>(size), file)) to[strcspn(to, "\n")] = '\0';
+    FreeFile(file);
+}
+
 }    // namespace
 
 // Everything that the views and checks want to know of the server, as one JSON object.
 ARK_FUNCTION(ark_server_state) {
     char machine[128];
     ReadMachineId(machine, sizeof machine);
+    char restored[128];
+    ReadRestoredMark(restored, sizeof restored);
     const char *system = psprintf(UINT64_FORMAT, GetSystemIdentifier());
     const char *store = SettingText("store");
     bool is_default = !store[0];
@@ -119,7 +129,7 @@ ARK_FUNCTION(ark_server_state) {
                    {"enabled", enabled},       {"scheduler", scheduler},
                    {"database", database},     {"timezone", *zone ? zone : "UTC"},
                    {"encryption", encrypted}};
-        state["fingerprint"] = Fingerprint(DataDir, system, machine);
+        state["fingerprint"] = Fingerprint(DataDir, system, machine, restored);
         try {
             state["stores"] = DescribeStores(store, DataDir, is_default);
         } catch (const Error &error) {

@@ -1,5 +1,5 @@
 # Restores onto what is there: damaged directories made whole with little traffic, interrupted restores that go on, and what is refused.
-# What comes out is what pg_verifybackup expects.
+# What comes out is what pg_verifybackup expects, and leaves the cluster that it came from alone.
 use strict;
 use warnings FATAL => 'all';
 use ArkCluster;
@@ -19,9 +19,13 @@ my @where = ("--store=file://$store/ark", "--encryption-key=file:$store/key");
 my $node = ArkCluster->new('primary');
 $node->init(allows_streaming => 1, extra => [ '--data-checksums', '--wal-segsize=4', '--encoding', 'UTF8', '--locale', 'C.UTF-8' ]);
 $node->append_conf('postgresql.conf', "archive_mode = on\narchive_command = '$engine wal-push --quiet @where %p'\nlog_statement = none\n"
-	  . "recovery_target_time = '2001-01-01 00:00:00+00'\nrecovery_target_action = shutdown\nrestore_command = 'false'\nrecovery_min_apply_delay = '1h'\n");
+	  . "recovery_target_time = '2001-01-01 00:00:00+00'\nrecovery_target_action = shutdown\nrestore_command = 'false'\nrecovery_min_apply_delay = '1h'\n"
+	  . "shared_preload_libraries = 'pg_ark'\nark.store = 'file://$store/ark'\nark.encryption_key = 'file:$store/key'\n");
 $node->start;
+$node->safe_psql('postgres', q{CREATE EXTENSION pg_ark});
 $node->load_sample('app');
+ask($node, q{SELECT * FROM ark.pause_scheduler('the test')});
+ask($node, q{SELECT * FROM ark.set_schedule('often', '* * * * *', 'backup', database => 'app')});
 $node->safe_psql('postgres', "CREATE TABLESPACE fast LOCATION '$spaces/fast'");
 $node->safe_psql('app', q{
 	CREATE TABLE in_space TABLESPACE fast AS SELECT i AS id, repeat('x', 200) AS fill FROM generate_series(1, 5000) AS i;
@@ -60,13 +64,18 @@ sub accepted
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return $copy->command_ok([ 'pg_verifybackup', '-n', $copy->data_dir ], $name);
 }
+sub starts
+{
+	my ($copy, @settings) = @_;
+	$copy->append_conf('postgresql.conf', join "\n", 'port = ' . $copy->port, "unix_socket_directories = '" . $copy->host . "'", @settings, '');
+	$copy->start;
+	return $copy->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') || die 'recovery did not end';
+}
 sub runs
 {
 	my ($copy, $name, $expected) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$copy->append_conf('postgresql.conf', 'port = ' . $copy->port . "\narchive_mode = off\nunix_socket_directories = '" . $copy->host . "'\n");
-	$copy->start;
-	$copy->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'recovery did not end';
+	starts($copy, 'archive_mode = off');
 	$copy->same_rows('app', $expected // $rows, $name, without => qr/^sequence|session_cache/);
 	$copy->stop;
 	return $copy->command_ok([ 'pg_checksums', '--check', '-D', $copy->data_dir ], 'every page has its checksum');
@@ -174,6 +183,19 @@ succeeds(restore($copy, '--delta', '--restore-point=one'), 'goes on, also with a
 accepted($copy, 'which pg_verifybackup accepts');
 runs($copy, 'and which has every row');
 
+# Too little room, on the file system of a tablespace alone.
+SKIP:
+{
+	my ($may) = PostgreSQL::Test::Utils::run_log([ 'unshare', '-Urm', 'true' ]);
+	skip 'no user namespaces here', 2 unless $may;
+	mkdir "$spaces/tiny" or die;
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ 'unshare', '-Urm', 'sh', '-c', 'mount -t tmpfs -o size=512k none "$0" && exec "$@"', "$spaces/tiny", $engine, 'restore', @where, "--cluster=primary.$system",
+		'--pgdata', "$spaces/roomy", "--tablespace-map=$spaces/fast=$spaces/tiny/fast" ], '<', '/dev/null', '>', \$out, '2>', \$err);
+	refused({ exit => $? >> 8, err => $err }, 5, qr/too little space for the cluster at "$spaces\/tiny\/fast".* are free/s, 'a tablespace on a full disk');
+	ok(!-e "$spaces/roomy", 'nothing was written');
+}
+
 # To a position, although postgresql.conf names a time; and a dry run.
 my $lsn = $node->safe_psql('app', 'INSERT INTO newer VALUES (2); SELECT pg_current_wal_flush_lsn()');
 $node->safe_psql('app', 'INSERT INTO newer VALUES (3)');
@@ -185,10 +207,60 @@ succeeds($plan, 'a dry run');
 like($plan->{out}, qr/takes .* are free.*would take about .* a second just now.*recovery_target_lsn/s, 'says what it takes');
 ok(!-e $there->data_dir, 'and does nothing');
 succeeds(restore($there, "--target-lsn=$lsn"), 'to a position');
-$there->append_conf('postgresql.conf', 'port = ' . $there->port . "\narchive_mode = off\nunix_socket_directories = '" . $there->host . "'\n");
-$there->start;
-$there->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'recovery did not end';
+starts($there);
 is($there->safe_psql('app', 'SELECT max(id) FROM newer'), '2', 'which it has reached, and not passed');
+
+# A restored cluster runs no job and archives nothing, and its catalog says what it is.
+sub in_store { my @found = sort split /\n/, `cd "$store/ark" && find . -type f`; return join "\n", @found }
+sub is_quiet
+{
+	my ($copy, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $in_store = in_store();
+	until_true($copy, q{SELECT launcher_pid IS NOT NULL FROM ark.scheduler_status()});
+	like(ask($copy, 'SELECT state, reason FROM ark.scheduler_status()'), qr/^copy\|it was restored from a base backup of the cluster in /, "$name says what it is");
+	like(ask($copy, 'SELECT problems::text FROM ark.status'), qr/this cluster looks like a copy: it was restored/, 'in its status too');
+	my $jobs = ask($copy, 'SELECT count(*) FROM ark.job_history');
+	# A run that is due: a launcher that took this for the original would start it.
+	my $since = ask($copy, q{
+		DELETE FROM ark_private.pause;
+		UPDATE ark_private.schedule SET decided_until = clock_timestamp() - interval '10 minutes';
+		SELECT clock_timestamp()});
+	ask($copy, 'SELECT ark_private.wake_launcher()');
+	until_true($copy, "SELECT state = 'idle' AND state_change > '$since' FROM pg_stat_activity WHERE backend_type = 'pg_ark launcher'");
+	is(ask($copy, 'SELECT count(*) FROM ark.job_history'), $jobs, 'it runs no job');
+	$copy->ark_fails(q{SELECT * FROM ark.expire_now()}, qr/this cluster looks like a copy/, 'and expires nothing');
+	ask($copy, q{SELECT pg_switch_wal()});
+	until_true($copy, 'SELECT failed_count > 0 FROM pg_stat_archiver');
+	is(ask($copy, 'SELECT archived_count FROM pg_stat_archiver'), '0', 'it archives nothing');
+	is(in_store(), $in_store, 'the store is as it was');
+	return;
+}
+is_quiet($there, 'a restored cluster');
 $there->stop;
+
+# In place, over the original, which had WAL that it did not archive yet.
+$node->safe_psql('postgres', q{ALTER SYSTEM SET archive_command = 'false'});
+$node->reload;
+my $lost = $node->safe_psql('app', q{INSERT INTO newer VALUES (4); SELECT pg_walfile_name(pg_switch_wal())});
+$rows = $node->digests('app', without => qr/^newer/);
+$node->stop;
+my @in_place = ('restore', @where, "--cluster=primary.$system", '--pgdata', $node->data_dir);
+my $in_place = $node->engine([ @in_place, '--delta' ]);
+is($in_place->{exit}, 0, 'in place') or diag($in_place->{err});
+like($in_place->{out} . $in_place->{err}, qr/WAL files that this server had not archived are in/, 'WAL that the store has not is kept');
+ok(-e $node->data_dir . "/pg_wal/before_restore/$lost", 'beside');
+accepted($node, 'pg_verifybackup accepts it');
+starts($node);
+$node->same_rows('app', $rows, 'it has every row', without => qr/^sequence|session_cache|newer/);
+is($node->safe_psql('app', 'SELECT max(id) FROM newer'), '3', 'to the end of the archive');
+is_quiet($node, 'a cluster restored in place');
+is(ask($node, q{SELECT state FROM ark.adopt_cluster('restored')}), 'done', 'it is adopted');
+ask($node, q{SELECT * FROM ark.pause_scheduler('the test')});
+is(ask($node, q{SELECT state FROM ark.take_over('restored')}), 'done', 'takes over');
+ask($node, q{SELECT pg_switch_wal()});
+until_true($node, 'SELECT archived_count > 0 FROM pg_stat_archiver');
+unlike(ask($node, 'SELECT problems::text FROM ark.status'), qr/looks like a copy/, 'and is no copy any more');
+backup('--label=after');
 $node->stop;
 done_testing();

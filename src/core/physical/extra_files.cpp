@@ -1,5 +1,6 @@
 #include "physical/extra_files.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -9,6 +10,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "pgdata/base_backup_files.h"
+#include "pgdata/wal_name.h"
 #include "physical/restore_mark.h"
 
 namespace ark {
@@ -48,6 +50,7 @@ public:
         : request_(request),
           cursor_(frames, TreeRootFromJson(backup.body.at("tree"))),
           ticker_(ticker),
+          wal_segment_size_(static_cast<std::uint32_t>(JsonNumber(backup.body, "wal_segment_size", "a base backup"))),
           version_directory_(
               BaseBackupRules(static_cast<int>(JsonNumber(backup.body, "server_version_num", "a base backup") / 10000),
                               static_cast<std::uint32_t>(JsonNumber(backup.body, "catalog_version", "a base backup")))
@@ -75,6 +78,7 @@ private:
             if (relative.empty() && here.name == kRestoreMark) continue;
             if (relative == "global/" && here.name == "pg_control") continue;    // it comes from elsewhere in the tree
             if (of_tablespace && here.name != version_directory_) continue;      // another server's
+            if (request_.keep_wal && relative == "pg_wal/" && PutAside(here)) continue;
             std::string below = relative + here.name, path = encoded + here.sort_name;
             bool is_backed_up = IsInBackup(path);
             if (of_links)
@@ -104,6 +108,36 @@ private:
         Remove(here);
     }
 
+    // A server writes segments ahead over old ones: such a one holds nothing of its own yet.
+    bool PutAside(const Here &here) {
+        if (here.is_directory()) return here.path == request_.pgdata / kWalBeforeRestore;
+        std::optional<WalFileName> name = WalName(here.name);
+        if (!name || std::filesystem::exists(here.path.parent_path() / "archive_status" / (here.name + ".done")))
+            return false;
+        if (name->kind == WalFileName::Kind::kSegment && !HoldsItsOwn(here.path, name->segment)) return false;
+        extra_.kept_wal++;
+        if (request_.pretend) return true;
+        std::filesystem::create_directory(request_.pgdata / kWalBeforeRestore);
+        std::filesystem::rename(here.path, request_.pgdata / kWalBeforeRestore / here.name);
+        return true;
+    }
+
+    static std::optional<WalFileName> WalName(const std::string &name) {
+        try {
+            return ParseWalFileName(name);
+        } catch (const Error &) {
+            return std::nullopt;    // some other file
+        }
+    }
+
+    bool HoldsItsOwn(const std::filesystem::path &path, const SegmentName &segment) const {
+        constexpr std::size_t kPageAddress = 8;    // XLogPageHeaderData.xlp_pageaddr
+        std::byte front[kPageAddress + sizeof(std::uint64_t)]{};
+        Fd file = OpenFile(path, O_RDONLY | O_NOFOLLOW);
+        ReadSome(file.get(), front, path.string());
+        return GetLittleEndian<std::uint64_t>(front + kPageAddress) == segment.Start(wal_segment_size_).value;
+    }
+
     bool IsPlaceOfTablespace(const std::filesystem::path &directory) const {
         return std::ranges::any_of(request_.tablespaces, [&](const auto &space) { return space.second == directory; });
     }
@@ -125,6 +159,7 @@ private:
     const FilesRestore &request_;
     TreeCursor cursor_;
     Ticker &ticker_;
+    WalSegmentSize wal_segment_size_;
     std::string version_directory_;
     ExtraFiles extra_;
 };

@@ -62,6 +62,7 @@ void MakeDirectory(const std::filesystem::path &directory, mode_t mode) {
 FilesRestore FilesOf(const ClusterRestore &request, const ClusterRestorePlan &plan) {
     FilesRestore files{request.pgdata, plan.tablespaces, request.jobs};
     if (plan.occupant != Occupant::kNothing) files.compare = request.digest_key;
+    files.keep_wal = request.owns_path;
     return files;
 }
 

@@ -18,7 +18,9 @@ struct ClusterRestore {
     RecoveryTarget target;
     std::string restore_command;
     int jobs = 2;
-    bool delta = false;      // pgdata may hold the same cluster; what differs is written over
+    bool delta = false;    // pgdata may hold the same cluster; what differs is written over
+    bool owns_path =
+        false;    // pgdata is of the server that owns the path in the store: WAL that it did not archive is kept
     std::string cluster;     // its path in the store
     DomainKey digest_key;    // of the backup's digests
 };

@@ -27,7 +27,8 @@ struct FilesRestore {
     // With the key of the backup's digests, units stay that are what the backup has there. Whatever the directory holds beside the backup's
     // files was removed (RemoveExtraFiles). Without it the directory is empty.
     std::optional<DomainKey> compare = {};
-    bool pretend = false;    // nothing is written or fetched
+    bool keep_wal = false;    // WAL that was not archived is put aside (RemoveExtraFiles)
+    bool pretend = false;     // nothing is written or fetched
 };
 
 struct FilesRestored {

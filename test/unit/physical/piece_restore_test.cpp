@@ -57,7 +57,8 @@ protected:
         });
     }
 
-    DomainKey key{"cluster", 1, GetParam() ? std::optional(Key(AsBytes("0123456789abcdef0123456789abcdef"))) : std::nullopt};
+    DomainKey key{"cluster", 1,
+                  GetParam() ? std::optional(Key(AsBytes("0123456789abcdef0123456789abcdef"))) : std::nullopt};
     Bytes content = SampleText(kLength, 1), file = Bytes(kLength);
     Bytes frames[3];
     Piece piece;
