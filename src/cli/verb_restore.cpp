@@ -151,6 +151,19 @@ Json WarningsOf(const ClusterRestore &request, const ClusterRestored &restored) 
     return warnings;
 }
 
+ClusterRestored RestoreOrTellHowToGoOn(Engine &engine, const ClusterRestore &request, const ClusterRestorePlan &plan,
+                                       const Manifest &backup, const std::shared_ptr<FrameReader> &frames) {
+    try {
+        return RestoreCluster(request, plan, backup, frames, engine.ticker(), engine.log());
+    } catch (Error &error) {
+        std::optional<RestoreMark> mark = ReadRestoreMark(request.pgdata);
+        if (mark && mark->backup == backup.clear.backup && error.code != Code::kConflict)
+            error.hint += fmt::format("{}What is restored so far is in {}: the same command again goes on.",
+                                      error.hint.empty() ? "" : " ", request.pgdata.string());
+        throw;
+    }
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     ClusterRestore request;
     request.pgdata = arguments.Text("pgdata");
@@ -199,8 +212,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
         result["message"] =
             fmt::format("backup {} would be restored into {}: {}", clear.backup, request.pgdata.string(), what);
     } else {
-        ClusterRestored restored =
-            RestoreCluster(request, plan, backup.manifest, frames, engine.ticker(), engine.log());
+        ClusterRestored restored = RestoreOrTellHowToGoOn(engine, request, plan, backup.manifest, frames);
         TellWork(restored, result);
         result["warnings"] = WarningsOf(request, restored);
         result["message"] =

@@ -149,21 +149,22 @@ refused($node->engine([ 'restore', @where, "--cluster=primary.$system", '--pgdat
 # Interrupted, and again; meanwhile there is a newer backup.
 sub interrupted
 {
-	my ($to, $rate, $far_enough, @arguments) = @_;
+	my ($to, $signal, $rate, $far_enough, @arguments) = @_;
 	my ($out, $err) = ('', '');
 	my $slow = IPC::Run::start([ $engine, command($to), '--quiet', '--jobs=1', "--max-rate=$rate", @arguments ], '<', '/dev/null', '>', \$out, '2>', \$err);
 	my $began = time;
 	sleep 0.05 until (-e $to->data_dir . '/backup_manifest.unfinished' && $far_enough->()) || time > $began + 60;
 	refused(restore($to, @arguments), 7, qr/another pg_ark restore writes into/, 'a second one at the same time');
-	$slow->signal('KILL');
+	$slow->signal($signal);
 	eval { $slow->finish };
+	like($err, qr/hint: .*the same command again goes on/, 'it says how to go on') if $signal ne 'KILL';
 	ok(-e $to->data_dir . '/pg_ark_restore', 'it was interrupted') or diag("$out\n$err");
 	ok(!-e $to->data_dir . '/global/pg_control', 'no server starts on it');
 	return;
 }
 sub megabytes_on_disk { return (split /\s/, `du -sm "$_[0]"`)[0] }
 my $half = copy();
-interrupted($half, '1MB', sub { megabytes_on_disk($half->data_dir) > 4 });
+interrupted($half, 'KILL', '1MB', sub { megabytes_on_disk($half->data_dir) > 4 });
 $node->safe_psql('app', 'CREATE TABLE newer AS SELECT 1 AS id');
 backup('--label=two');
 $rows = $node->digests('app');
@@ -178,7 +179,7 @@ runs($half, 'and it has every row');
 
 # An interrupted --delta.
 unlink glob "$data/base/*/2*";
-interrupted($copy, '200kB', sub { 1 }, '--delta', '--restore-point=two');
+interrupted($copy, 'TERM', '200kB', sub { 1 }, '--delta', '--restore-point=two');
 succeeds(restore($copy, '--delta', '--restore-point=one'), 'goes on, also with another backup');
 accepted($copy, 'which pg_verifybackup accepts');
 runs($copy, 'and which has every row');

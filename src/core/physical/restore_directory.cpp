@@ -33,6 +33,9 @@ bool HoldsAnything(const std::filesystem::path &directory) {
 }
 
 void CheckIsSameCluster(const RestoreDirectory &directory, const Manifest &backup) {
+    if (!directory.control)
+        throw Error(Code::kCorrupt, fmt::format("of which cluster \"{}\" is cannot be told", directory.path.string()),
+                    directory.why_not, "--delta writes only over the same cluster. Give an empty directory.");
     std::string system = JsonString(backup.body, "system_identifier", kWhat);
     if (std::to_string(directory.control->system_identifier) != system)
         throw Error(
@@ -101,7 +104,11 @@ RestoreDirectory LookAtRestoreDirectory(const std::filesystem::path &path) {
     } else if (has_control && std::filesystem::exists(path / "PG_VERSION")) {
         directory.occupant = Occupant::kCluster;
         directory.major = std::atoi(ReadWholeFile(path / "PG_VERSION").c_str());
-        directory.control = ReadControl(path);
+        try {
+            directory.control = ReadControl(path);
+        } catch (const Error &error) {
+            directory.why_not = fmt::format("{}: {}", error.message, error.detail);
+        }
     } else if (HoldsAnything(path)) {
         directory.occupant = Occupant::kOther;
     }

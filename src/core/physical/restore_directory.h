@@ -18,11 +18,12 @@ struct RestoreDirectory {
     std::filesystem::path path;
     Occupant occupant = Occupant::kNothing;
     std::optional<RestoreMark> mark;       // kUnfinished
-    std::optional<ControlFile> control;    // kCluster
-    int major = 0;                         // kCluster: what PG_VERSION says
+    std::optional<ControlFile> control;    // kCluster, unless it cannot be read:
+    std::string why_not;
+    int major = 0;    // kCluster: what PG_VERSION says
 };
 
-// Throws kInvalidArgument for a path that is not absolute, and kCorrupt for a data directory whose pg_control is damaged.
+// Throws kInvalidArgument for a path that is not absolute.
 RestoreDirectory LookAtRestoreDirectory(const std::filesystem::path &path);
 
 // Nothing, an unfinished restore of the same backup, and with `delta` a data directory (or an unfinished restore) of the same cluster whose

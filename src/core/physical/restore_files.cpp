@@ -69,6 +69,12 @@ void ReadAt(int fd, const Target &target, std::uint64_t at, MutableBytes to) {
     std::ranges::fill(to, std::byte{0});
 }
 
+// The disk shall work while the rest is fetched, rather than at the end; whether it could is known then (FinishFiles).
+void BeginToForce(const Target &target) {
+    sync_file_range(target.file.get(), static_cast<off64_t>(target.number * kPieceSize),
+                    static_cast<off64_t>(target.piece.length()), SYNC_FILE_RANGE_WRITE);
+}
+
 class FileRestorer {
 public:
     FileRestorer(const FilesRestore &request, const Manifest &backup, std::shared_ptr<FrameReader> frames,
@@ -144,6 +150,7 @@ private:
             if (!target->file) target->file = OpenFile(target->of->name, O_WRONLY | O_NOFOLLOW);
             target->piece.Take(taken->plain, [&](std::uint64_t at, ByteView bytes) { WriteAt(*target, at, bytes); });
             if (!target->piece.HasAll()) continue;
+            BeginToForce(*target);
             Wrote(*target);
             std::scoped_lock lock(mutex);
             targets.erase(taken->of);

@@ -63,6 +63,13 @@ TEST_F(RestoreDirectoryTest, AClusterIsWrittenOverOnlyWhenAskedFor) {
     EXPECT_EQ(Refusal(true), Code::kConflict) << "another cluster";
 }
 
+TEST_F(RestoreDirectoryTest, AClusterThatCannotBeToldIsLeftAlone) {
+    control[100] ^= std::byte{1};
+    MakeCluster();
+    EXPECT_EQ(Refusal(false), Code::kAlreadyExists);
+    EXPECT_EQ(Refusal(true), Code::kCorrupt);
+}
+
 TEST_F(RestoreDirectoryTest, ARunningServerIsLeftAlone) {
     MakeCluster();
     backup.body["system_identifier"] = std::to_string(Look().control->system_identifier);
