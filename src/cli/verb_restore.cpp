@@ -77,9 +77,10 @@ BackupSummary Choose(Engine &engine, const std::shared_ptr<Repository> &reposito
     if (arguments.Has("restore_point")) return engine.Find(repository, arguments.Text("restore_point"), {}, "physical");
     std::vector<BackupSummary> backups = ListBackups(*repository, engine.Keys(repository).get(), engine.clock().Now());
     // What was interrupted goes on with its own backup, also if there is a newer one by now.
-    if (std::optional<RestoreMark> mark = ReadRestoreMark(request.pgdata); mark && mark->cluster == request.cluster)
+    if (RestoreDirectory there = LookAtRestoreDirectory(request.pgdata);
+        there.occupant == Occupant::kUnfinished && there.mark->cluster == request.cluster)
         for (const BackupSummary &backup : backups)
-            if (backup.manifest.clear.backup == mark->backup && ChooseBackup({backup}, target)) return backup;
+            if (backup.manifest.clear.backup == there.mark->backup && ChooseBackup({backup}, target)) return backup;
     if (const BackupSummary *chosen = ChooseBackup(backups, target)) return *chosen;
     std::string oldest;
     for (const BackupSummary &backup : backups)

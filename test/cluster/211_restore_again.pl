@@ -184,6 +184,23 @@ succeeds(restore($copy, '--delta', '--restore-point=one'), 'goes on, also with a
 accepted($copy, 'which pg_verifybackup accepts');
 runs($copy, 'and which has every row');
 
+# Killed at moments of chance, each time going on.
+my $killed = copy();
+my $kills = 0;
+for (1 .. 8)
+{
+	my $run = IPC::Run::start([ $engine, command($killed), '--quiet' ], '<', '/dev/null', '>', \my $out, '2>', \my $err);
+	sleep rand 0.8;
+	$run->signal('KILL');
+	eval { $run->finish };
+	last if -e $killed->data_dir . '/global/pg_control';
+	$kills++;
+}
+note("killed $kills times before it was whole");
+succeeds(restore($killed), 'it becomes whole') unless -e $killed->data_dir . '/global/pg_control';
+accepted($killed, 'pg_verifybackup accepts it');
+runs($killed, 'and it has every row');
+
 # Too little room, on the file system of a tablespace alone.
 SKIP:
 {

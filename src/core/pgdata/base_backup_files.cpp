@@ -15,10 +15,10 @@ constexpr std::string_view kTemporary = "pgsql_tmp", kRelationCache = "pg_intern
 
 constexpr std::uint32_t kLastBlock = 0xFFFFFFFE;    // MaxBlockNumber
 
-// excludeFiles, and a file of macOS. They are left out of every directory.
+// excludeFiles, a file of macOS, and the mark of a restore by pg_ark. They are left out of every directory.
 constexpr std::string_view kLeftOut[] = {
-    "postgresql.auto.conf.tmp", "current_logfiles.tmp", "backup_label",    "tablespace_map",
-    "backup_manifest",          "postmaster.pid",       "postmaster.opts", ".DS_Store",
+    "postgresql.auto.conf.tmp", "current_logfiles.tmp", "backup_label", "tablespace_map", "backup_manifest",
+    "postmaster.pid",           "postmaster.opts",      ".DS_Store",    "pg_ark_restore",
 };
 
 // excludeDirContents: directories that the server empties when it starts, wherever they are, and the slots.

@@ -36,6 +36,7 @@ TEST(BaseBackupRules, LeaveFilesOutByName) {
         {"current_logfiles.tmp", "current_logfiles"},   {"pg_internal.init", "pg_internal.ini"},
         {"pg_internal.init.123", "a_pg_internal.init"}, {"pgsql_tmp", "pgsql_tm"},
         {"pgsql_tmp12.0", "a_pgsql_tmp12.0"},           {".DS_Store", ".ds_store"},
+        {"pg_ark_restore", "pg_ark_restored"},
     };
     for (auto [left_out, kept] : pairs)
         for (std::string_view directory : {"", "global", "base", "base/5", "pg_log", "some/folder"}) {
