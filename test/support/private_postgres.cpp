@@ -81,18 +81,41 @@ std::string PrivatePostgres::Bindir() {
     return newest;
 }
 
-PrivatePostgres::PrivatePostgres(const std::vector<std::string> &settings) {
+PrivatePostgres::PrivatePostgres(NoData) {
     std::string pattern = (std::filesystem::temp_directory_path() / "pg_ark_test.XXXXXX").string();
     if (!mkdtemp(pattern.data())) throw std::runtime_error("could not make a directory for a test server");
     directory_ = pattern;
     if (const passwd *user = ServerUser(); user && chown(pattern.c_str(), user->pw_uid, user->pw_gid) != 0)
         throw std::runtime_error("could not give the test server its directory");
     std::filesystem::permissions(directory_, std::filesystem::perms(0755));
-    Must({Bindir() + "/initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D",
-          data_directory().string()},
-         log());
+}
+
+PrivatePostgres::PrivatePostgres(const std::vector<std::string> &settings, const std::vector<std::string> &initdb)
+    : PrivatePostgres(NoData()) {
+    std::vector<std::string> argv = {
+        Bindir() + "/initdb",     "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D",
+        data_directory().string()};
+    argv.insert(argv.end(), initdb.begin(), initdb.end());
+    Must(argv, log());
     Configure(settings);
     Start();
+}
+
+std::unique_ptr<PrivatePostgres> PrivatePostgres::WithoutData() {
+    return std::unique_ptr<PrivatePostgres>(new PrivatePostgres(NoData()));
+}
+
+void PrivatePostgres::Adopt(const std::vector<std::string> &settings) {
+    Configure(settings);
+    if (const passwd *user = ServerUser())
+        for (const auto &entry : std::filesystem::recursive_directory_iterator(directory_))
+            if (lchown(entry.path().c_str(), user->pw_uid, user->pw_gid) != 0)
+                throw std::runtime_error("could not give the test server " + entry.path().string());
+    Start();
+    for (int tries = 0; Sql("postgres", "SELECT pg_is_in_recovery()") != "f"; tries++) {
+        if (tries == 1200) throw std::runtime_error("the recovery does not end:\n" + ReadText(log()));
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
 }
 
 void PrivatePostgres::Configure(const std::vector<std::string> &settings) const {

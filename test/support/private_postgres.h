@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,13 @@ public:
     // One cluster for the whole test program, started at first use.
     static PrivatePostgres &Shared();
 
-    // `settings` are lines of postgresql.conf.
-    explicit PrivatePostgres(const std::vector<std::string> &settings = {});
+    // `settings` are lines of postgresql.conf, `initdb` flags of that program.
+    explicit PrivatePostgres(const std::vector<std::string> &settings = {},
+                             const std::vector<std::string> &initdb = {});
+    // One that has no data directory yet: put one where data_directory() says, then Adopt() it.
+    static std::unique_ptr<PrivatePostgres> WithoutData();
+    // Gives what is in directory() to the server's user, starts it, and waits until a recovery has ended.
+    void Adopt(const std::vector<std::string> &settings);
     ~PrivatePostgres();
     PrivatePostgres(const PrivatePostgres &) = delete;
 
@@ -38,6 +44,8 @@ public:
     void Stop(int signal);    // SIGINT: fast shutdown, SIGQUIT: immediate
 
 private:
+    struct NoData {};
+    explicit PrivatePostgres(NoData);
     void Configure(const std::vector<std::string> &settings) const;
 
     std::filesystem::path directory_;

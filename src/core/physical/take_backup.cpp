@@ -192,9 +192,10 @@ private:
     // Where the one that is about to be walked is; nothing of one that lies in pg_tblspc itself (allow_in_place_tablespaces).
     void NoteTablespace(const WalkedFile &file) {
         std::filesystem::path link = directory_->path() / file.relative;
-        if (link.parent_path() != directory_->path() / "pg_tblspc" || !std::filesystem::is_symlink(link)) return;
-        tablespaces_[static_cast<std::uint32_t>(std::stoul(link.filename().string()))] =
-            std::filesystem::read_symlink(link).string();
+        if (link.parent_path() != directory_->path() / "pg_tblspc") return;
+        std::error_code no_link;    // or it was dropped just now
+        std::filesystem::path place = std::filesystem::read_symlink(link, no_link);
+        if (!no_link) tablespaces_[static_cast<std::uint32_t>(std::stoul(link.filename().string()))] = place.string();
     }
 
     // Those that somebody put below the data directory: they are reached through pg_tblspc.
