@@ -49,11 +49,12 @@ bool FileTask::ReadWholeFile(BackupSession &session, PackWriter &packs, Physical
     for (int reading = 1;; reading++) {
         if (stat(piece->file.c_str(), &before) != 0) return false;
         FileFacts facts = FactsOf(before);
-        piece->length = std::min(facts.size, kPieceSize);
+        piece->length = facts.size = std::min(facts.size, kPieceSize);    // it has outgrown its piece since the walk
         entry = FileEntry(entry->at("path").get<std::string>(), facts, piece->unit);
         if (piece->length == 0) return true;
         if (ReadPiece(*piece, session, packs, counters, ticker, read) == PieceOutcome::kFileIsGone) return false;
-        if (stat(piece->file.c_str(), &after) != 0 || FactsOf(after) == facts || reading == kReadings) return true;
+        if (stat(piece->file.c_str(), &after) != 0 || FactsOf(after) == FactsOf(before) || reading == kReadings)
+            return true;
         std::this_thread::sleep_for(kPause);
     }
 }

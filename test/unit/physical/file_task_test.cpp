@@ -1,0 +1,126 @@
+#include "physical/file_task.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "support/temporary_directory.h"
+#include "unit/repo/sample.h"
+
+namespace ark::test {
+namespace {
+
+constexpr std::uint64_t kUnit = 8 << 10;
+
+// Acts before the block of that number is read, over all readings, or before every one.
+class BeforeBlock : public Ticker {
+public:
+    BeforeBlock(int block, std::function<void()> act) : block_(block), act_(std::move(act)) {}
+    bool Cancelled() override {
+        if (block_ == kEvery || blocks == block_) act_();
+        blocks++;
+        return false;
+    }
+    static constexpr int kEvery = -1;
+    int blocks = 0;
+
+private:
+    int block_;
+    std::function<void()> act_;
+};
+
+class FileTaskTest : public ::testing::Test {
+protected:
+    FileTaskTest() {
+        WriteFileAtomically(file, old);
+        std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+        walked = Facts();
+    }
+    void Overwrite(ByteView content) { WriteAll(OpenFile(file, O_WRONLY | O_TRUNC).get(), content, "settings"); }
+
+    // What a restore would write of the file; nullopt if the backup has none.
+    std::optional<Bytes> Read(Ticker &ticker, bool reads_whole_file = true) {
+        std::unique_ptr<BackupSession> session = sample.Begin();
+        std::unique_ptr<PackWriter> packs = session->NewPackWriter({});
+        FileTask task{.entry = FileEntry("file/settings", walked, kUnit), .file = std::make_shared<WalkedState>()};
+        task.piece = PieceRequest{.file = file,
+                                  .relative = "settings",
+                                  .path = PiecePath("file/settings", 0),
+                                  .length = walked.size,
+                                  .unit = kUnit,
+                                  .pages = {}};
+        task.reads_whole_file = reads_whole_file;
+        PhysicalCounters counters;
+        task.Run(*session, *packs, counters, ticker);
+        packs->Finish();
+        if (task.file->gone) return std::nullopt;
+        entry = FileFromEntry(*task.entry);
+        Bytes content;
+        if (!task.piece_entry) return content;
+        Piece piece = PieceFromEntry(*task.piece_entry, entry.facts.size, kUnit);
+        for (const FrameRef &frame : piece.frames) Append(content, sample.Reader()->Read(frame));
+        return content;
+    }
+    FileFacts Facts() const {
+        struct stat info {};
+        EXPECT_EQ(stat(file.c_str(), &info), 0);
+        return FactsOf(info);
+    }
+
+    TemporaryDirectory directory;
+    std::filesystem::path file = directory.path() / "settings";
+    Bytes old = SampleText(300'000, 1), changed = SampleText(300'000, 2);    // two blocks
+    Sample sample{false};
+    FileFacts walked;    // when the directory was
+    BaseFile entry;
+};
+
+TEST_F(FileTaskTest, AFileThatIsNoRelationIsReadUntilItStandsStill) {
+    BeforeBlock second(1, [&] { Overwrite(changed); });
+    EXPECT_EQ(Read(second), changed) << "not the first half of one and the second of the other";
+    EXPECT_EQ(second.blocks, 4) << "it was read twice";
+    EXPECT_EQ(entry.facts, Facts()) << "as it was when it stood still";
+}
+
+TEST_F(FileTaskTest, ARelationIsReadOnce) {
+    BeforeBlock second(1, [&] { Overwrite(changed); });
+    Read(second, false);
+    EXPECT_EQ(second.blocks, 2) << "WAL mends what changes meanwhile";
+}
+
+TEST_F(FileTaskTest, ItMayGrowShrinkOrBecomeEmptyMeanwhile) {
+    for (std::size_t size : {1'000'000, 1000, 0}) {
+        Overwrite(old);
+        walked = Facts();
+        Bytes other = SampleText(size, 3);
+        BeforeBlock second(1, [&] { Overwrite(other); });
+        EXPECT_EQ(Read(second), other) << size;
+        EXPECT_EQ(entry.facts.size, size);
+    }
+}
+
+TEST_F(FileTaskTest, OneThatOutgrowsItsPieceIsKeptAsFarAsItWasRead) {
+    Bytes other = SampleText(kPieceSize + 100, 3);
+    BeforeBlock second(1, [&] { Overwrite(other); });
+    EXPECT_EQ(Read(second), Bytes(other.begin(), other.begin() + kPieceSize));
+    EXPECT_EQ(entry.facts.size, kPieceSize) << "more pieces would be missed by a restore";
+}
+
+TEST_F(FileTaskTest, OneThatGoesIsLeftOut) {
+    BeforeBlock second(1, [&] {
+        Overwrite(changed);
+        std::filesystem::remove(file);
+    });
+    Read(second);    // as it was while it was there
+    EXPECT_EQ(Read(NeverCancelled(), true), std::nullopt);
+}
+
+TEST_F(FileTaskTest, OneThatNeverStandsStillHoldsNothingUp) {
+    int writes = 0;
+    BeforeBlock every(BeforeBlock::kEvery,
+                      [&] { Overwrite(SampleText(300'000, static_cast<std::uint64_t>(++writes))); });
+    EXPECT_EQ(Read(every)->size(), 300'000u);
+}
+
+}    // namespace
+}    // namespace ark::test
