@@ -18,9 +18,7 @@ constexpr std::string_view kTablespaces = "pg_tblspc";
 
 struct Entry {
     std::string sort_name;    // encoded; with a slash behind a directory's: the order of the tree
-    std::string name;
-    Keep keep = Keep::kYes;
-    struct stat facts {};
+    bool is_directory = false, is_walked = false;
 };
 
 // False if it is not there (any more).
@@ -65,20 +63,23 @@ public:
             if (judged[i] == Keep::kNo || judged[i] == Keep::kForeign ||
                 relative + names[i].name == "global/pg_control")
                 continue;
-            Entry entry{.sort_name = PercentEncode(names[i].name), .name = std::move(names[i].name), .keep = judged[i]};
-            if (!Look(root_ / (relative + entry.name), true, entry.facts))
-                continue;    // what it is; how large it is comes later
-            if (entry.keep == Keep::kEmptyDirectory || S_ISDIR(entry.facts.st_mode)) entry.sort_name += "/";
-            entries.push_back(std::move(entry));
+            struct stat info {};
+            if (!Look(root_ / (relative + names[i].name), true, info)) continue;
+            bool directory = judged[i] == Keep::kEmptyDirectory || S_ISDIR(info.st_mode);
+            entries.push_back({.sort_name = PercentEncode(names[i].name) + (directory ? "/" : ""),
+                               .is_directory = S_ISDIR(info.st_mode),
+                               .is_walked = directory && judged[i] == Keep::kYes});
         }
+        names = {};
         std::ranges::sort(entries, {}, &Entry::sort_name);
-        for (Entry &entry : entries) {
-            std::string below = relative + entry.name;
+        for (const Entry &entry : entries) {
+            std::string below = relative + PercentDecode(entry.sort_name);
+            if (below.ends_with('/')) below.pop_back();
             // Hours may have passed since the directory was listed.
-            bool was_directory = S_ISDIR(entry.facts.st_mode);
-            if (!Look(root_ / below, true, entry.facts) || S_ISDIR(entry.facts.st_mode) != was_directory) continue;
-            visitor_.visit({path + entry.sort_name, below, entry.facts});
-            if (entry.keep == Keep::kYes && was_directory) Directory(below + "/", path + entry.sort_name);
+            struct stat info {};
+            if (!Look(root_ / below, true, info) || S_ISDIR(info.st_mode) != entry.is_directory) continue;
+            visitor_.visit({path + entry.sort_name, below, info});
+            if (entry.is_walked) Directory(below + "/", path + entry.sort_name);
         }
     }
 
