@@ -110,7 +110,9 @@ private:
 
 // Whatever it meets, the one who asks for the segment will meet and tell. It ends well in any case: it may have become a child of the
 // postmaster (as process 1 of a container), which would take another ending for a crash of a backend.
-Json GoAhead(Engine &engine, WalCommand &command, const WalFileName &name) try {
+Json GoAhead(Engine &engine, const Arguments &arguments) try {
+    WalFileName name = ParseWalFileName(arguments.Text("file"));
+    WalCommand command(engine, arguments);
     std::optional<Fd> lock = command.spool().LockFetching();
     if (lock) {
         command.TellEngine(name);
@@ -125,15 +127,15 @@ Json GoAhead(Engine &engine, WalCommand &command, const WalFileName &name) try {
                            engine.clock(), engine.ticker());
     }
     return {{"state", "done"}, {"message", "nothing more is fetched ahead"}};
-} catch (const Error &error) {
-    return {{"state", "done"}, {"message", error.message}};
+} catch (const std::exception &error) {
+    return {{"state", "done"}, {"message", error.what()}};
 }
 
 Json Run(Engine &engine, const Arguments &arguments) {
+    if (arguments.Bool("ahead")) return GoAhead(engine, arguments);
     WalFileName name = ParseWalFileName(arguments.Text("file"));
     WalCommand command(engine, arguments);
     MarkIfBeingRestored(command.directory());
-    if (arguments.Bool("ahead")) return GoAhead(engine, command, name);
     FetchOutcome outcome = Fetch(engine, command, name, command.Path(arguments.Text("path"))).Run();
     bool absent = outcome == FetchOutcome::kAbsent;
     return {{"state", "done"},

@@ -132,7 +132,23 @@ my $stopped = recover($primary, 'base', '', fails => 1);
 until_gone($stopped);
 ok(says($stopped, qr/error: WAL segment "$hole" is missing in the store\ndetail: Later ones are there/), 'a hole is told');
 ok(says($stopped, qr/FATAL:  could not restore file "$hole" from archive/), 'and ends the recovery with an error, not with less');
+
+# A standby is told that the segment is not there, since an error would end it; it goes on when the segment comes.
+my $following = ArkCluster->new('following');
+$following->init_from_backup($primary, 'base');
+$following->set_standby_mode;
+$following->append_conf('postgresql.conf', "archive_mode = off\nrestore_command = '$fetch'\nwal_retrieve_retry_interval = '100ms'\n");
+is(by_hand($following, 'wal-fetch', $hole, "$plain/back")->{exit}, 3, 'a standby is told that a segment in a hole is absent') or die;
+$following->start;
+my $before_hole = sprintf '0/%X', hex(substr $hole, 16) << 20;
+my $beyond = $primary->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
+$following->poll_query_until('postgres', "SELECT pg_last_wal_replay_lsn() >= pg_lsn '$before_hole' - 65536") or die 'it does not get to the hole';
+$following->wait_for_log(qr/waiting for WAL to become available/);    # it has asked
+is($following->safe_psql('postgres', "SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() < '$beyond'"), 't', 'and waits before it');
 rename "$store/kept", $middle or die $!;
+archived($primary);
+ok($following->poll_query_until('postgres', "SELECT pg_last_wal_replay_lsn() >= '$beyond'"), 'until it is there');
+$following->stop;
 sub until_gone
 {
 	my $node = shift;
@@ -143,6 +159,28 @@ sub until_gone
 		sleep 0.1;
 	}
 	die 'still running';
+}
+
+# What fetches ahead keeps nothing open that its caller had, and ends well whatever it meets.
+my $dir = "$store/directory";
+mkdir $_ or die "$_: $!" for $dir, "$dir/global", "$dir/pg_wal";
+copy($primary->data_dir . '/global/pg_control', "$dir/global/pg_control") or die $!;
+my ($earliest) = map { m{([0-9A-F]{24})$} } glob "$store/wal/*/wal/00000001/*";
+PostgreSQL::Test::Utils::system_or_bail('sh', '-c', "exec $engine wal-fetch --quiet --store=file://$store/wal --pgdata=$dir $earliest $plain/back 9< $plain/$earliest");
+sub ahead
+{
+	my $where = shift;
+	return grep { command_of($_) =~ /\Q$where\E.*--ahead/s } map { m{(\d+)$} } glob '/proc/[0-9]*';
+}
+sub command_of { open my $file, '<', "/proc/$_[0]/cmdline" or return ''; return <$file> // ''; }
+my ($ahead) = ahead($dir);
+ok($ahead, 'a process fetches ahead');
+is(join(' ', grep { (readlink // '') =~ /\Q$plain\E/ } glob "/proc/$ahead/fd/*"), '', 'and has nothing of its caller open');
+for my $met ([ store => 'file:///no/such/store' ], [ cluster => 'no.1' ], [ pgdata => "$store/no-directory" ], [ 'encryption-key' => 'file:/no/such/key' ])
+{
+	my %flags = (store => "file://$store/wal", pgdata => $primary->data_dir, @$met);
+	my $ended = $primary->engine([ 'wal-fetch', '--quiet', (map { "--$_=$flags{$_}" } sort keys %flags), $next, "$plain/back", '--ahead' ]);
+	is("$ended->{exit} $ended->{signal}", '0 0', "one that meets @$met ends well") or diag($ended->{err});
 }
 
 # Other content under a taken name, and a damaged object.
@@ -240,4 +278,9 @@ $standby->safe_psql('postgres', "INSERT INTO log (fill) VALUES ('onwards')");
 archived($standby);
 $whole = $standby->digests('postgres');
 same_tables(recover($primary, 'base', "recovery_target_timeline = 'latest'\n"), $whole, 'the new one is archived as it was');
+
+# Nobody asks for more: nothing is left running.
+my $deadline = time + 60;
+sleep 0.2 while ahead($store) && time < $deadline;
+is(join(' ', ahead($store)), '', 'whatever fetched ahead has ended');
 done_testing();
