@@ -57,9 +57,17 @@ std::string WithAbsolutePath(const std::string &reference) {
     return std::string(kFile) + std::filesystem::absolute(reference.substr(kFile.size())).string();
 }
 
+// The path of this program, also where a newer one has taken its place meanwhile.
+std::string ProgramPath() {
+    constexpr std::string_view kReplaced = " (deleted)";
+    std::string path = std::filesystem::read_symlink("/proc/self/exe").string();
+    if (path.ends_with(kReplaced) && !std::filesystem::exists(path)) path.resize(path.size() - kReplaced.size());
+    return path;
+}
+
 // The command with which this program, run by the restored server, finds what this run has found.
 std::string RestoreCommand(Engine &engine, const Repository &repository) {
-    std::string command = ShellWord(std::filesystem::read_symlink("/proc/self/exe").string()) + " wal-fetch --quiet";
+    std::string command = ShellWord(ProgramPath()) + " wal-fetch --quiet";
     auto add = [&](const char *flag, const std::string &value) {
         if (!value.empty()) command += fmt::format(" {}={}", flag, ShellWord(value));
     };
@@ -157,10 +165,12 @@ ClusterRestored RestoreOrTellHowToGoOn(Engine &engine, const ClusterRestore &req
     try {
         return RestoreCluster(request, plan, backup, frames, engine.ticker(), engine.log());
     } catch (Error &error) {
+        if (error.Sqlstate() == "53100") error.WithHint("Free space there.");    // a store's hint would be another
         std::optional<RestoreMark> mark = ReadRestoreMark(request.pgdata);
         if (mark && mark->backup == backup.clear.backup && error.code != Code::kConflict)
-            error.hint += fmt::format("{}What is restored so far is in {}: the same command again goes on.",
-                                      error.hint.empty() ? "" : " ", request.pgdata.string());
+            error.hint += fmt::format(
+                "{}What is restored so far is in {}, and no server starts on it: the same command again goes on.",
+                error.hint.empty() ? "" : " ", request.pgdata.string());
         throw;
     }
 }

@@ -7,8 +7,7 @@ use ArkJobs;
 use IPC::Run;
 use Test::More;
 
-# A small file system of its own, made by scripts/test: only root can make one.
-my $small = $ENV{ARK_TEST_SMALL_DISK} // die 'ARK_TEST_SMALL_DISK must name a file system of 64 MB that this user can write';
+my ($small, $turn) = ArkCluster::small_disk();
 my $node = ArkCluster->make('primary');
 $node->load_sample('app');
 ask($node, q{CREATE TABLE big AS SELECT i AS id, decode(string_agg(md5(i::text || j), ''), 'hex') AS data
@@ -68,6 +67,7 @@ $rows = $node->digests('app');
 $node->ark_ok("SELECT * FROM ark.verify_backup('$first')", 'what was there is whole');
 comes_back(works($node, 'app', 'there is room again'), $store, 'it comes back');
 PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', $store);
+close $turn;
 
 # Not to be written.
 $store = $node->store;

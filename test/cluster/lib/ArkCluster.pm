@@ -22,6 +22,7 @@ use parent 'PostgreSQL::Test::Cluster';
 
 use Carp;
 use Exporter 'import';
+use Fcntl ':flock';
 use IPC::Run;
 use PostgreSQL::Test::Utils ();    # its functions must not become methods of ours
 use Test::More;
@@ -54,6 +55,16 @@ sub make
 	  unless defined $options{extension} && !$options{extension};
 	$self->{ark_database} = $database;
 	return $self;
+}
+
+# A small file system of its own, made by scripts/test (only root can make one), and a lock on it: tests that fill it take turns.
+# It is another's as soon as the second value is closed.
+sub small_disk
+{
+	my $disk = $ENV{ARK_TEST_SMALL_DISK} // croak 'ARK_TEST_SMALL_DISK must name a file system of 64 MB that this user can write';
+	open my $turn, '>', "$disk/turn" or croak "$disk/turn: $!";
+	flock $turn, LOCK_EX or croak "flock: $!";
+	return ($disk, $turn);
 }
 
 sub store { my $self = shift; return $self->basedir . '/store' }
