@@ -41,20 +41,27 @@ void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &
     piece->base.reset();
 }
 
-// False if it is gone.
+// False if it is gone. A file that grows all the time (a log) is compared with the reading before, lest it be stored once more for each.
 bool FileTask::ReadWholeFile(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker,
                              Piece &read) {
     struct stat before {
     }, after{};
+    PieceRequest request = *piece;
     for (int reading = 1;; reading++) {
         if (stat(piece->file.c_str(), &before) != 0) return false;
         FileFacts facts = FactsOf(before);
-        piece->length = facts.size = std::min(facts.size, kPieceSize);    // it has outgrown its piece since the walk
+        request.length = facts.size = std::min(facts.size, kPieceSize);    // it has outgrown its piece since the walk
+        piece->length = request.length;
         entry = FileEntry(entry->at("path").get<std::string>(), facts, piece->unit);
         if (piece->length == 0) return true;
-        if (ReadPiece(*piece, session, packs, counters, ticker, read) == PieceOutcome::kFileIsGone) return false;
-        if (stat(piece->file.c_str(), &after) != 0 || FactsOf(after) == FactsOf(before) || reading == kReadings)
+        PhysicalCounters once;
+        if (ReadPiece(request, session, packs, once, ticker, read) == PieceOutcome::kFileIsGone) return false;
+        if (stat(piece->file.c_str(), &after) != 0 || FactsOf(after) == FactsOf(before) || reading == kReadings) {
+            counters.read_bytes += once.read_bytes;
+            if (reading == 1) counters.reused_bytes += once.reused_bytes;
             return true;
+        }
+        request.base = read;
         std::this_thread::sleep_for(kPause);
     }
 }

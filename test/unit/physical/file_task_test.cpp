@@ -53,12 +53,20 @@ protected:
         PhysicalCounters counters;
         task.Run(*session, *packs, counters, ticker);
         packs->Finish();
+        stored = packs->stored_bytes();
         if (task.file->gone) return std::nullopt;
         entry = FileFromEntry(*task.entry);
+        if (reads_whole_file) {
+            EXPECT_EQ(counters.read_bytes, entry.facts.size) << "however often it was read";
+        }
         Bytes content;
         if (!task.piece_entry) return content;
         Piece piece = PieceFromEntry(*task.piece_entry, entry.facts.size, kUnit);
-        for (const FrameRef &frame : piece.frames) Append(content, sample.Reader()->Read(frame));
+        for (const UnitRun &run : piece.map) {
+            Bytes frame = sample.Reader()->Read(piece.frames[run.frame]);
+            std::uint64_t at = run.first * kUnit, left = entry.facts.size - content.size();
+            Append(content, ByteView(frame).subspan(at, std::min(run.units * kUnit, left)));
+        }
         return content;
     }
     FileFacts Facts() const {
@@ -73,6 +81,7 @@ protected:
     Sample sample{false};
     FileFacts walked;    // when the directory was
     BaseFile entry;
+    std::uint64_t stored = 0;
 };
 
 TEST_F(FileTaskTest, AFileThatIsNoRelationIsReadUntilItStandsStill) {
@@ -113,6 +122,20 @@ TEST_F(FileTaskTest, OneThatGoesIsLeftOut) {
     });
     Read(second);    // as it was while it was there
     EXPECT_EQ(Read(NeverCancelled(), true), std::nullopt);
+}
+
+TEST_F(FileTaskTest, OneThatGrowsAllTheTimeIsStoredOnce) {
+    Read(NeverCancelled());
+    std::uint64_t once = stored;
+    Bytes grown = old;
+    BeforeBlock every(BeforeBlock::kEvery, [&] {
+        grown.push_back(std::byte{'+'});
+        WriteAll(OpenFile(file, O_WRONLY | O_APPEND).get(), Bytes(1, std::byte{'+'}), "log");
+    });
+    Bytes content = *Read(every);
+    EXPECT_EQ(every.blocks, 10) << "five readings";
+    EXPECT_EQ(content, Bytes(grown.begin(), grown.begin() + static_cast<std::ptrdiff_t>(content.size())));
+    EXPECT_LT(stored, once * 3 / 2);
 }
 
 TEST_F(FileTaskTest, OneThatNeverStandsStillHoldsNothingUp) {
