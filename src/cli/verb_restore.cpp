@@ -6,6 +6,7 @@
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/verb.h"
+#include "physical/file_walk.h"
 #include "physical/restore_cluster.h"
 #include "physical/restore_rate.h"
 
@@ -140,8 +141,7 @@ void Estimate(std::uint64_t bytes, Duration before, const RestoreRate &rate, Jso
     result["estimated_seconds"] = std::chrono::ceil<std::chrono::seconds>(time).count();
 }
 
-Json WarningsOf(const ClusterRestore &request, const ClusterRestored &restored) {
-    Json warnings = Json::array();
+void WarnOfWhatIsLeft(const ClusterRestore &request, const ClusterRestored &restored, Json &warnings) {
     for (const std::string &place : restored.extra.unlinked)
         warnings.push_back(
             fmt::format("\"{}\" is a tablespace of what was in {}, and not one of the backup's there: it "
@@ -157,7 +157,26 @@ Json WarningsOf(const ClusterRestore &request, const ClusterRestored &restored) 
             "the cluster kept its configuration outside of its data directory, and that is not part of the backup: put "
             "a postgresql.conf, pg_hba.conf and pg_ident.conf where its server will look for them, before it is "
             "started");
-    return warnings;
+}
+
+// PostgreSQL replays CREATE TABLESPACE where the original has it, and removes what it finds there: on the original's machine, its files.
+void WarnOfNewerTablespaces(const Manifest &backup, const ClusterRestorePlan &plan, Json &warnings) {
+    std::filesystem::path original = backup.body.value("data_directory", "");
+    try {
+        if (std::to_string(ReadControl(original).system_identifier) != backup.body.value("system_identifier", ""))
+            return;
+    } catch (const Error &) {    // it is not here, or not ours to look at
+        return;
+    }
+    for (const Tablespace &space : ark::TablespacesOf(original))
+        if (!plan.tablespaces_were.contains(space.oid))
+            warnings.push_back(
+                fmt::format("tablespace {} was made in \"{}\" after this backup: a recovery that comes to that moment "
+                            "removes what lies "
+                            "there, which is the original's on this machine. Restore from a newer backup, or "
+                            "elsewhere, or only up to "
+                            "a moment before",
+                            space.oid, space.location));
 }
 
 ClusterRestored RestoreOrTellHowToGoOn(Engine &engine, const ClusterRestore &request, const ClusterRestorePlan &plan,
@@ -210,7 +229,9 @@ Json Run(Engine &engine, const Arguments &arguments) {
                 {"free_bytes", plan.space.front().available},
                 {"tablespaces", TablespacesToJson(plan)},
                 {"settings", RecoverySettings(request.target, request.restore_command)},
+                {"warnings", Json::array()},
                 {"started_at", FormatTime(started, true)}};
+    WarnOfNewerTablespaces(backup.manifest, plan, result["warnings"]);
     std::string what = fmt::format("{} files, {}", plan.files, HumanBytes(plan.bytes));
     if (dry_run) {
         bool compares = plan.occupant != Occupant::kNothing;
@@ -225,7 +246,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     } else {
         ClusterRestored restored = RestoreOrTellHowToGoOn(engine, request, plan, backup.manifest, frames);
         TellWork(restored, result);
-        result["warnings"] = WarningsOf(request, restored);
+        WarnOfWhatIsLeft(request, restored, result["warnings"]);
         result["message"] =
             fmt::format("backup {} is restored into {}: {}", clear.backup, request.pgdata.string(), what);
     }

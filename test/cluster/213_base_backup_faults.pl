@@ -139,6 +139,15 @@ my $content = q{
 is($copy->safe_psql('postgres', $content), '10000|' . 20 * 500 * 501 / 2, 'and brings ten thousand relations');
 $copy->stop;
 
+# A tablespace that is newer than the backup: on this machine its replay would take the original's place.
+mkdir "$store/newer" or die $!;
+$node->safe_psql('postgres', "CREATE TABLESPACE newer LOCATION '$store/newer'");
+my $dry = $node->engine([ 'restore', @where, '--cluster=' . path_of($node), '--pgdata', "$store/nothing", '--dry-run' ]);
+like($dry->{err}, qr/^warning: tablespace \d+ was made in "\Q$store\E\/newer" after this backup/m, 'a tablespace that is newer than the backup is warned of');
+$node->safe_psql('postgres', 'DROP TABLESPACE newer');
+$dry = $node->engine([ 'restore', @where, '--cluster=' . path_of($node), '--pgdata', "$store/nothing", '--dry-run' ]);
+is("$dry->{exit}$dry->{err}", '0', 'and one that is not there, is not');
+
 # Configuration that lies elsewhere, as Debian has it.
 my ($conf, $apart) = ($node->data_dir . '/postgresql.conf', "$store/postgresql.conf");
 rename $conf, $apart or die $!;
