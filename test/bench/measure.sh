@@ -51,3 +51,21 @@ ratio() {    # our name, peer's name, goal
 }
 
 megabytes() { awk -v bytes="$1" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
+
+# The engine's peak of resident memory; pg_dump, which it may run, holds the whole catalog whoever runs it: the maximum over both stands beside.
+peak() {    # text, then the engine's arguments
+    local text=$1
+    shift
+    as_postgres python3 -c '
+import resource, subprocess, sys, time
+start, peak = time.time(), 0
+engine = subprocess.Popen(sys.argv[2:], stdout=subprocess.DEVNULL)
+while engine.poll() is None:
+    with open("/proc/%d/status" % engine.pid) as status:    # a high-water mark: only what grows in the last moment is missed
+        peak = max([peak] + [int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")])
+    time.sleep(0.02)
+most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print("    %-56s %6.0f MiB (with its children %.0f), %.1f s" % (sys.argv[1], peak, most, time.time() - start))
+sys.exit(engine.returncode)' \
+        "$text" pg_ark "$@"
+}
