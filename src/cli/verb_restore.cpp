@@ -5,8 +5,8 @@
 
 #include "cli/engine.h"
 #include "cli/output.h"
+#include "cli/restore_report.h"
 #include "cli/verb.h"
-#include "physical/file_walk.h"
 #include "physical/restore_cluster.h"
 #include "physical/restore_rate.h"
 
@@ -80,16 +80,10 @@ std::string RestoreCommand(Engine &engine, const Repository &repository) {
     return escaped + " %f %p";
 }
 
-BackupSummary Choose(Engine &engine, const std::shared_ptr<Repository> &repository, const Arguments &arguments,
-                     const ClusterRestore &request) {
-    const RecoveryTarget &target = request.target;
-    if (arguments.Has("restore_point")) return engine.Find(repository, arguments.Text("restore_point"), {}, "physical");
+BackupSummary Choose(Engine &engine, const std::shared_ptr<Repository> &repository, const std::string &restore_point,
+                     const RecoveryTarget &target) {
+    if (!restore_point.empty()) return engine.Find(repository, restore_point, {}, "physical");
     std::vector<BackupSummary> backups = ListBackups(*repository, engine.Keys(repository).get(), engine.clock().Now());
-    // What was interrupted goes on with its own backup, also if there is a newer one by now.
-    if (RestoreDirectory there = LookAtRestoreDirectory(request.pgdata);
-        there.occupant == Occupant::kUnfinished && there.mark->cluster == request.cluster)
-        for (const BackupSummary &backup : backups)
-            if (backup.manifest.clear.backup == there.mark->backup && ChooseBackup({backup}, target)) return backup;
     if (const BackupSummary *chosen = ChooseBackup(backups, target)) return *chosen;
     std::string oldest;
     for (const BackupSummary &backup : backups)
@@ -102,93 +96,27 @@ BackupSummary Choose(Engine &engine, const std::shared_ptr<Repository> &reposito
                 oldest.empty() ? "Take one with pg_ark backup --kind physical." : "A later target can be reached.");
 }
 
+// What was interrupted goes on with its own backup, also if there is a newer one by now. Empty: nothing was.
+std::string UnfinishedBackup(const ClusterRestore &request) {
+    RestoreDirectory there = LookAtRestoreDirectory(request.pgdata);
+    bool ours = there.occupant == Occupant::kUnfinished && there.mark->cluster == request.cluster;
+    return ours ? there.mark->backup : std::string();
+}
+
 bool OwnsPath(const Repository &repository, const std::filesystem::path &pgdata) {
     std::optional<Writer> owner = NewestWriter(repository);
     return owner && owner->fingerprint == FingerprintOf(pgdata);
 }
 
-Json SpaceToJson(const ClusterRestorePlan &plan) {
-    Json space = Json::array();
-    for (const SpaceNeed &need : plan.space)
-        space.push_back({{"place", need.place.string()},
-                         {"needed_bytes", need.needed},
-                         {"there_bytes", need.there},
-                         {"free_bytes", need.available}});
-    return space;
-}
-
-Json TablespacesToJson(const ClusterRestorePlan &plan) {
-    Json tablespaces = Json::object();
-    for (const auto &[oid, place] : plan.tablespaces) tablespaces[plan.tablespaces_were.at(oid)] = place.string();
-    return tablespaces;
-}
-
-void TellWork(const ClusterRestored &work, Json &result) {
-    result["read_bytes"] = work.files.read;
-    result["written_bytes"] = work.files.written;
-    result["fetched_bytes"] = work.files.fetched;
-    result["removed_files"] = work.extra.files;
-    result["removed_bytes"] = work.extra.bytes;
-    result["kept_wal_files"] = work.extra.kept_wal;
-}
-
-void Estimate(std::uint64_t bytes, Duration before, const RestoreRate &rate, Json &result) {
-    double per_second = rate.PerSecond();
-    if (per_second <= 0) return;
-    auto time = before + Duration(static_cast<std::int64_t>(static_cast<double>(bytes) / per_second * 1e6));
-    result["measured_bytes"] = rate.bytes;
-    result["measured_bytes_per_second"] = static_cast<std::uint64_t>(per_second);
-    result["estimated_seconds"] = std::chrono::ceil<std::chrono::seconds>(time).count();
-}
-
-void WarnOfWhatIsLeft(const ClusterRestore &request, const ClusterRestored &restored, Json &warnings) {
-    for (const std::string &place : restored.extra.unlinked)
-        warnings.push_back(
-            fmt::format("\"{}\" is a tablespace of what was in {}, and not one of the backup's there: it "
-                        "is no part of the cluster any more, and its files are left",
-                        place, request.pgdata.string()));
-    if (restored.extra.kept_wal > 0)
-        warnings.push_back(
-            fmt::format("{} WAL files that this server had not archived are in {} now: move them up into pg_wal before "
-                        "the start if they shall be replayed, else remove them when all is well",
-                        restored.extra.kept_wal, (request.pgdata / kWalBeforeRestore).string()));
-    if (!std::filesystem::exists(request.pgdata / "postgresql.conf"))
-        warnings.push_back(
-            "the cluster kept its configuration outside of its data directory, and that is not part of the backup: put "
-            "a postgresql.conf, pg_hba.conf and pg_ident.conf where its server will look for them, before it is "
-            "started");
-}
-
-// PostgreSQL replays CREATE TABLESPACE where the original has it, and removes what it finds there: on the original's machine, its files.
-void WarnOfNewerTablespaces(const Manifest &backup, const ClusterRestorePlan &plan, Json &warnings) {
-    std::filesystem::path original = backup.body.value("data_directory", "");
-    try {
-        if (std::to_string(ReadControl(original).system_identifier) != backup.body.value("system_identifier", ""))
-            return;
-    } catch (const Error &) {    // it is not here, or not ours to look at
-        return;
-    }
-    for (const Tablespace &space : ark::TablespacesOf(original))
-        if (!plan.tablespaces_were.contains(space.oid))
-            warnings.push_back(
-                fmt::format("tablespace {} was made in \"{}\" after this backup: a recovery that comes to that moment "
-                            "removes what lies "
-                            "there, which is the original's on this machine. Restore from a newer backup, or "
-                            "elsewhere, or only up to "
-                            "a moment before",
-                            space.oid, space.location));
-}
-
-ClusterRestored RestoreOrTellHowToGoOn(Engine &engine, const ClusterRestore &request, const ClusterRestorePlan &plan,
-                                       const Manifest &backup, const std::shared_ptr<FrameReader> &frames) {
+ClusterRestored Restore(Engine &engine, const ClusterRestore &request, const ClusterRestorePlan &plan,
+                        const Manifest &backup, const std::shared_ptr<FrameReader> &frames) {
     try {
         return RestoreCluster(request, plan, backup, frames, engine.ticker(), engine.log());
     } catch (Error &error) {
         if (error.Sqlstate() == "53100") error.WithHint("Free space there.");    // a store's hint would be another
-        std::optional<RestoreMark> mark = ReadRestoreMark(request.pgdata);
-        if (mark && mark->backup == backup.clear.backup && error.code != Code::kConflict)
+        if (UnfinishedBackup(request) == backup.clear.backup && error.code != Code::kConflict)
             error.hint += fmt::format(
-                "{}What is restored so far is in {}, and no server starts on it: the same command again goes on.",
+                "{}What was restored so far is in \"{}\", and no server starts on it: the same command again goes on.",
                 error.hint.empty() ? "" : " ", request.pgdata.string());
         throw;
     }
@@ -211,7 +139,8 @@ Json Run(Engine &engine, const Arguments &arguments) {
     std::shared_ptr<Repository> repository = engine.OpenForReading();
     request.cluster = repository->cluster().Path();
     request.owns_path = OwnsPath(*repository, request.pgdata);
-    BackupSummary backup = Choose(engine, repository, arguments, request);
+    BackupSummary backup =
+        Choose(engine, repository, arguments.Text("restore_point", UnfinishedBackup(request)), request.target);
     const ManifestClear &clear = backup.manifest.clear;
     request.restore_command = RestoreCommand(engine, *repository);
     request.digest_key = engine.Keys(repository)->Get(clear.domain, clear.generation);
@@ -239,12 +168,13 @@ Json Run(Engine &engine, const Arguments &arguments) {
         if (compares) would = CompareCluster(request, plan, backup.manifest, frames, engine.ticker(), engine.log());
         Duration compared = engine.clock().Now() - started;
         if (compares) TellWork(would, result);
-        Estimate(compares ? would.files.written : plan.bytes, compares ? compared : Duration{},
-                 MeasureRestoreRate(backup.manifest, frames, request.jobs, engine.clock(), engine.ticker()), result);
+        TellEstimate(compares ? would.files.written : plan.bytes, compares ? compared : Duration{},
+                     MeasureRestoreRate(backup.manifest, frames, request.jobs, engine.clock(), engine.ticker()),
+                     result);
         result["message"] =
             fmt::format("backup {} would be restored into {}: {}", clear.backup, request.pgdata.string(), what);
     } else {
-        ClusterRestored restored = RestoreOrTellHowToGoOn(engine, request, plan, backup.manifest, frames);
+        ClusterRestored restored = Restore(engine, request, plan, backup.manifest, frames);
         TellWork(restored, result);
         WarnOfWhatIsLeft(request, restored, result["warnings"]);
         result["message"] =
@@ -257,29 +187,11 @@ Json Run(Engine &engine, const Arguments &arguments) {
 void Print(const Json &result, std::ostream &out) {
     bool dry_run = result["dry_run"] == true;
     out << TextOf(result["message"]) << '\n';
-    if (result["goes_on"] == true)
-        out << (dry_run ? "It would go on with a restore that was interrupted.\n"
-                        : "It went on with a restore that was interrupted.\n");
-    if (result.contains("read_bytes"))
-        out << fmt::format(
-            fmt::runtime(
-                dry_run ? "It would compare {} of files, write {}, fetch {} from the store and remove {} files.\n"
-                        : "{} of files were compared, {} written, {} fetched from the store and {} files removed.\n"),
-            BytesOf(result["read_bytes"]), BytesOf(result["written_bytes"]), BytesOf(result["fetched_bytes"]),
-            TextOf(result["removed_files"]));
+    PrintWork(result, out);
     for (const auto &[was, is] : result["tablespaces"].items())
         out << fmt::format("tablespace {} {} {}\n", was, dry_run ? "would go to" : "is in", TextOf(is));
     if (dry_run) {
-        for (const Json &need : result["space"])
-            out << fmt::format("{}: takes {}, of which {} are there; {} are free\n", TextOf(need["place"]),
-                               BytesOf(need["needed_bytes"]), BytesOf(need["there_bytes"]),
-                               BytesOf(need["free_bytes"]));
-        if (result.contains("estimated_seconds"))
-            out << fmt::format(
-                "It would take about {}: the store gave {} a second just now ({} were read to measure it, and written "
-                "nowhere). The replay of WAL comes on top.\n",
-                HumanDuration(std::chrono::seconds(result["estimated_seconds"].get<std::int64_t>())),
-                BytesOf(result["measured_bytes_per_second"]), BytesOf(result["measured_bytes"]));
+        PrintEstimate(result, out);
         out << "postgresql.auto.conf would get:\n" << TextOf(result["settings"]);
         return;
     }

@@ -148,7 +148,7 @@ ClusterRestored CompareCluster(const ClusterRestore &request, const ClusterResto
     files.pretend = true;
     ClusterRestored would;
     if (files.compare) would.extra = RemoveExtraFiles(files, backup, frames, ticker);
-    would.files = RestoreFiles(files, backup, frames, ticker, log, [](const RestoredFile &) {});
+    would.files = RestoreFiles(files, backup, frames, ticker, log);
     return would;
 }
 

@@ -264,7 +264,7 @@ private:
         pieces_ = 0;
         restored_.files++;
         progress_.done_items++;
-        if (made->pieces.empty()) whole_({made->path, 0, ModifiedOf(*made), 0});
+        if (made->pieces.empty() && whole_) whole_({made->path, 0, ModifiedOf(*made), 0});
     }
 
     // A file that other directories have too, as a hard link, is left to them.
@@ -304,7 +304,7 @@ private:
         std::scoped_lock lock(mutex_);
         FileInHand &file = *target.of;
         file.pieces[target.number] = crc;
-        if (--file.pieces_left == 0 && !request_.pretend) whole_(Whole(file));
+        if (--file.pieces_left == 0 && whole_) whole_(Whole(file));
         restored_.bytes += target.piece.length();
         progress_.done_bytes = restored_.bytes;
         progress_.current = file.name;

@@ -41,7 +41,7 @@ struct FilesRestored {
 // Everything but what starts a server: global/pg_control, which FinishFiles() writes. Each frame is proven before it is written. `whole` is
 // told of each file, by one thread at a time.
 FilesRestored RestoreFiles(const FilesRestore &request, const Manifest &backup, std::shared_ptr<FrameReader> frames,
-                           Ticker &ticker, Log &log, const std::function<void(const RestoredFile &)> &whole);
+                           Ticker &ticker, Log &log, const std::function<void(const RestoredFile &)> &whole = {});
 
 // Forces it all to disk, then writes pg_control, and forces that.
 void FinishFiles(const FilesRestore &request, ByteView pg_control);
