@@ -3,7 +3,7 @@
 SELECT * FROM ark.set_policy('empty');
 SELECT * FROM ark.set_policy('', keep_last => 1);
 SELECT * FROM ark.set_policy('negative', keep_last => -1);
-SELECT * FROM ark.set_policy('window', pitr_window => '7 days');
+SELECT * FROM ark.set_policy('window', pitr_window => '-7 days');
 SELECT message FROM ark.set_policy('keep_90d', keep_within => '90 days');
 SELECT message FROM ark.set_policy('gfs', keep_last => 3, keep_daily => 7, keep_weekly => 4, keep_monthly => 12);
 SELECT message FROM ark.set_policy('gfs', keep_last => 2, keep_daily => 2);

@@ -1,5 +1,5 @@
 -- The tables lie in ark_private; what people read are the views in ark, which show only databases they may connect to.
--- backup and backup_content are an index of the store, and can be rebuilt from it; the rest are decisions and history.
+-- backup, backup_content, recovery_window and named_point are an index of the store, and can be rebuilt from it; the rest are decisions and history.
 
 CREATE SEQUENCE ark_private.job_id_seq AS bigint;
 CREATE SEQUENCE ark_private.restore_id_seq AS bigint;
@@ -78,6 +78,38 @@ CREATE TABLE ark_private.backup (
     end_reason text
 );
 CREATE INDEX backup_by_time ON ark_private.backup (finished_at);
+
+-- Where a cluster can be recovered to, as the store had it when a job last looked; replaced as a whole.
+CREATE TABLE ark_private.recovery_window (
+    backup_id text NOT NULL,
+    timeline bigint NOT NULL,
+    window_start timestamptz,
+    window_end timestamptz,
+    from_lsn pg_lsn,
+    until_lsn pg_lsn,
+    ended_by text NOT NULL,
+    missing text,
+    restorable boolean NOT NULL,
+    store text,
+    encrypted boolean,
+    looked_at timestamptz NOT NULL,
+    PRIMARY KEY (backup_id, timeline)
+);
+
+CREATE TABLE ark_private.named_point (
+    name text NOT NULL,
+    lsn pg_lsn NOT NULL,
+    timeline bigint NOT NULL,
+    "time" timestamptz NOT NULL,
+    taken_by text,
+    reason text,
+    key text PRIMARY KEY,
+    restorable boolean NOT NULL,
+    why_not text,
+    store text,
+    encrypted boolean,
+    looked_at timestamptz NOT NULL
+);
 
 CREATE TABLE ark_private.backup_content (
     backup_id text NOT NULL REFERENCES ark_private.backup ON DELETE CASCADE,

@@ -55,6 +55,20 @@ LANGUAGE sql STABLE AS $$
               FROM ark_private.backup WHERE ended_at IS NULL AND location IS NOT NULL ORDER BY location, sequence DESC NULLS LAST, backup_id DESC) AS newest
 $$;
 
+CREATE FUNCTION ark_private.put_recovery(windows jsonb, points jsonb) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    DELETE FROM ark_private.recovery_window;
+    INSERT INTO ark_private.recovery_window (backup_id, timeline, window_start, window_end, from_lsn, until_lsn, ended_by, missing, restorable, store, encrypted, looked_at)
+    SELECT w->>'backup_id', (w->>'timeline')::bigint, (w->>'window_start')::timestamptz, (w->>'window_end')::timestamptz, (w->>'from_lsn')::pg_lsn,
+           (w->>'until_lsn')::pg_lsn, w->>'end', w->>'missing', (w->>'restorable')::boolean, w->>'store', (w->>'encrypted')::boolean, pg_catalog.clock_timestamp()
+      FROM pg_catalog.jsonb_array_elements(windows) AS w;
+    DELETE FROM ark_private.named_point;
+    INSERT INTO ark_private.named_point (name, lsn, timeline, "time", taken_by, reason, key, restorable, why_not, store, encrypted, looked_at)
+    SELECT p->>'name', (p->>'lsn')::pg_lsn, (p->>'timeline')::bigint, (p->>'time')::timestamptz, p->>'taken_by', p->>'reason', p->>'key',
+           (p->>'restorable')::boolean, p->>'why_not', p->>'store', (p->>'encrypted')::boolean, pg_catalog.clock_timestamp()
+      FROM pg_catalog.jsonb_array_elements(points) AS p
+$$;
+
 CREATE FUNCTION ark_private.index_result(j ark_private.job, result jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -65,6 +79,9 @@ BEGIN
     END IF;
     IF jsonb_typeof(result->'contents') = 'array' AND EXISTS (SELECT FROM ark_private.backup WHERE backup_id = result->>'backup_id') THEN
         PERFORM ark_private.put_contents(result->>'backup_id', result->'contents');
+    END IF;
+    IF jsonb_typeof(result->'windows') = 'array' THEN
+        PERFORM ark_private.put_recovery(result->'windows', coalesce(result->'points', '[]'));
     END IF;
     IF j.verb = 'export' THEN
         INSERT INTO ark_private.export (job_id, backup_id, entity, database, key, bytes, rows, written_at)

@@ -163,6 +163,19 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION ark_private.create_restore_point(args jsonb, caller jsonb) RETURNS ark_private.job_request
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM ark_private.refuse_on_copy();
+    IF coalesce(args->>'name', '') = '' OR octet_length(args->>'name') > 63 THEN
+        RAISE EXCEPTION 'a restore point needs a name of 1 to 63 bytes' USING ERRCODE = '22023';
+    END IF;
+    RETURN ark_private.request('create_restore_point', 'create-restore-point', NULL, NULL, 'restore_point', true, caller,
+               ark_private.given(jsonb_build_object('name', args->>'name', 'reason', args->>'reason', 'by', ark_private.actor(caller))),
+               (args->>'wait')::boolean);
+END
+$$;
+
 CREATE FUNCTION ark_private.check_store(args jsonb, caller jsonb) RETURNS ark_private.job_request
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -178,7 +191,7 @@ $$;
 
 CREATE FUNCTION ark_private.rebuild_catalog(args jsonb, caller jsonb) RETURNS ark_private.job_request
 LANGUAGE sql AS $$
-    SELECT ark_private.request('rebuild_catalog', 'list', NULL, NULL, 'rebuild', true, caller, ark_private.given(pg_catalog.jsonb_build_object('accept_empty', (args->>'accept_empty')::boolean)), true)
+    SELECT ark_private.request('rebuild_catalog', 'list', NULL, NULL, 'rebuild', true, caller, ark_private.given(pg_catalog.jsonb_build_object('accept_empty', (args->>'accept_empty')::boolean, 'windows', true)), true)
 $$;
 
 CREATE FUNCTION ark_private.take_over(args jsonb, caller jsonb) RETURNS ark_private.job_request

@@ -69,17 +69,19 @@ LANGUAGE plpgsql AS $$
 DECLARE
     policy_name text := args->>'name';
     within interval := (args->>'keep_within')::interval;
+    recovery interval := (args->>'pitr_window')::interval;
     rules jsonb;
 BEGIN
     IF coalesce(policy_name, '') = '' OR length(policy_name) > 60 THEN
         RAISE EXCEPTION 'a policy needs a name of at most 60 characters' USING ERRCODE = '22023';
-    ELSIF args->>'pitr_window' IS NOT NULL THEN
-        RAISE EXCEPTION 'a recovery window is not part of this version' USING ERRCODE = '0A000', HINT = 'It comes with the archiving of WAL.';
+    ELSIF recovery <= interval '0' THEN
+        RAISE EXCEPTION 'pitr_window must be longer than nothing' USING ERRCODE = '22023';
     ELSIF within <= interval '0' THEN
         RAISE EXCEPTION 'keep_within must be longer than nothing' USING ERRCODE = '22023';
     END IF;
     rules := ark_private.given(args - '{name,pitr_window,keep_within}'::text[]) || jsonb_build_object('name', policy_name)
-             || CASE WHEN within IS NULL THEN '{}' ELSE jsonb_build_object('keep_within', extract(epoch FROM within)::bigint || ' s') END;
+             || CASE WHEN within IS NULL THEN '{}' ELSE jsonb_build_object('keep_within', extract(epoch FROM within)::bigint || ' s') END
+             || CASE WHEN recovery IS NULL THEN '{}' ELSE jsonb_build_object('pitr_window', extract(epoch FROM recovery)::bigint || ' s') END;
     IF rules - 'name' = '{}' THEN
         RAISE EXCEPTION 'policy "%" keeps nothing in particular', policy_name USING ERRCODE = '22023', HINT = 'Give at least one rule, for example keep_last => 7.';
     END IF;

@@ -68,6 +68,16 @@ BEGIN
             format('SELECT * FROM ark.backup_now(%s); stores the damaged data afresh',
                    CASE WHEN row_found.kind = 'physical' THEN 'kind => ''physical''' ELSE format('database => %L', row_found.database) END);
     END LOOP;
+    -- A younger base backup has opened a window behind the hole.
+    FOR row_found IN
+        SELECT DISTINCT w.missing FROM ark_private.recovery_window AS w
+         WHERE w.ended_by = 'hole' AND NOT EXISTS (SELECT FROM ark_private.recovery_window AS n
+                                                    WHERE n.from_lsn > w.from_lsn AND n.timeline >= w.timeline AND n.restorable AND n.ended_by <> 'hole')
+         ORDER BY w.missing
+    LOOP
+        RETURN QUERY SELECT 'critical', format('WAL segment %s is missing in the store: nothing behind it can be recovered to', row_found.missing),
+            'SELECT * FROM ark.backup_now(kind => ''physical''); opens a new recovery window';
+    END LOOP;
     FOR row_found IN
         SELECT d.datname, n.snapshot_time, n.finished_at FROM pg_database AS d LEFT JOIN ark_private.newest() AS n ON n.database = d.datname
          WHERE d.datallowconn AND NOT d.datistemplate AND (d.datname <> current_database() OR ark_private.has_user_tables() OR n.backup_id IS NOT NULL)

@@ -23,6 +23,8 @@ CREATE FUNCTION ark.delete_backup(backup_id text, reason text DEFAULT NULL)
     RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_action';
 CREATE FUNCTION ark.annotate_backup(backup_id text, label text DEFAULT NULL, note text DEFAULT NULL)
     RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_action';
+CREATE FUNCTION ark.create_restore_point(name text, reason text DEFAULT NULL, wait boolean DEFAULT true)
+    RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_action';
 CREATE FUNCTION ark.verify_backup(backup_id text DEFAULT 'latest', level text DEFAULT 'decode', target text DEFAULT NULL, database text DEFAULT NULL,
     wait boolean DEFAULT true)
     RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_action';

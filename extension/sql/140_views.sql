@@ -15,6 +15,14 @@ SELECT c.backup_id, b.database, c.schema_name, c.table_name, c.kind, c.rows, c.b
  WHERE ark_private.may_see(b.database)
  ORDER BY b.sequence DESC, c.schema_name, c.table_name;
 
+CREATE VIEW ark.recovery_windows AS
+SELECT w.backup_id, w.timeline, w.window_start, w.window_end, w.from_lsn, w.until_lsn, w.restorable, w.ended_by, w.missing, w.store, w.encrypted, w.looked_at
+  FROM ark_private.recovery_window AS w ORDER BY w.timeline DESC, w.from_lsn DESC;
+
+CREATE VIEW ark.named_points AS
+SELECT p.name, p.timeline, p.lsn, p."time", p.taken_by, p.reason, p.key, p.restorable, p.why_not, p.store, p.encrypted, p.looked_at
+  FROM ark_private.named_point AS p ORDER BY p."time" DESC, p.key DESC;
+
 CREATE VIEW ark.exports AS
 SELECT e.key, e.entity, e.database, e.backup_id, e.bytes, e.rows, e.written_at, e.job_id
   FROM ark_private.export AS e WHERE ark_private.may_see(e.database) ORDER BY e.written_at DESC, e.key;

@@ -21,7 +21,21 @@ BEGIN ATOMIC
                           AND list_restore_points.entity IN (c.table_name, c.schema_name || '.' || c.table_name, quote_ident(c.table_name)))
             OR EXISTS (SELECT FROM ark.entities AS d, jsonb_array_elements(d.tables) AS t JOIN ark.backup_contents AS c ON c.table_name = t->>'table'
                         WHERE d.name = list_restore_points.entity AND c.backup_id = b.backup_id AND coalesce(t->>'schema', c.schema_name) = c.schema_name))
-     ORDER BY coalesce(b.snapshot_time, b.finished_at) DESC, b.backup_id DESC;
+    UNION ALL
+    SELECT p.name, 'point', NULL, 'local', NULL, NULL, p."time", NULL, NULL, date_trunc('second', clock_timestamp() - p."time"), NULL, NULL, p.key,
+           format('timeline %s, %s', p.timeline, p.lsn), p.reason, p.taken_by, NULL, NULL, NULL, ARRAY[p.store], p.encrypted, p.restorable, p.why_not
+      FROM ark.named_points AS p
+     WHERE (list_restore_points.kind IS NULL OR list_restore_points.kind = 'point') AND list_restore_points.database IS NULL AND list_restore_points.entity IS NULL
+       AND (since IS NULL OR p."time" >= since) AND (until IS NULL OR p."time" <= until)
+    UNION ALL
+    SELECT w.backup_id, 'window', 'physical', 'local', NULL, NULL, coalesce(w.window_end, w.window_start), w.window_start, w.window_end,
+           date_trunc('second', clock_timestamp() - coalesce(w.window_end, w.window_start)), NULL, NULL, NULL,
+           format('timeline %s, %s to %s', w.timeline, w.from_lsn, w.until_lsn), NULL, NULL, NULL, NULL, NULL, ARRAY[w.store], w.encrypted, w.restorable,
+           CASE w.ended_by WHEN 'hole' THEN format('WAL segment %s is missing', w.missing) WHEN 'expired' THEN 'the WAL behind it has expired' END
+      FROM ark.recovery_windows AS w
+     WHERE (list_restore_points.kind IS NULL OR list_restore_points.kind = 'window') AND list_restore_points.database IS NULL AND list_restore_points.entity IS NULL
+       AND (since IS NULL OR coalesce(w.window_end, w.window_start) >= since) AND (until IS NULL OR w.window_start <= until)
+     ORDER BY 7 DESC, 1 DESC, 2;
 END;
 
 -- The shape in which applications list them: {"database": [{key, date, sizeBytes}], "exports": [{entity, key, date, sizeBytes}]}.

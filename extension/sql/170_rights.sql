@@ -15,7 +15,7 @@ END
 $types$;
 
 GRANT USAGE ON SCHEMA ark TO ark_reader;
-GRANT SELECT ON ark.backups, ark.backup_contents, ark.exports, ark.job_history, ark.progress, ark.schedules, ark.restores, ark.entities, ark.policies,
+GRANT SELECT ON ark.backups, ark.backup_contents, ark.recovery_windows, ark.named_points, ark.exports, ark.job_history, ark.progress, ark.schedules, ark.restores, ark.entities, ark.policies,
                 ark.stores, ark.status, ark.my_rights TO ark_reader;
 GRANT SELECT ON ark.audit_log TO ark_approver, ark_admin;
 GRANT EXECUTE ON FUNCTION
@@ -28,7 +28,7 @@ GRANT EXECUTE ON FUNCTION
     ark.backup_now(text, text, text, text, text, text, timestamptz, text, boolean), ark.backup_now(text[], text, text, text, text, text, timestamptz, text, boolean),
     ark.export_now(text, text, text, text, text, text, text, text, boolean), ark.export_now(text[], text, text, text, text, text, text, text, boolean),
     ark.hold_backup(text, timestamptz, text), ark.release_backup(text, text), ark.annotate_backup(text, text, text),
-    ark.verify_backup(text, text, text, text, boolean), ark.set_schedule(text, text, text, text, text, text, jsonb, text, boolean), ark.drop_schedule(text),
+    ark.create_restore_point(text, text, boolean), ark.verify_backup(text, text, text, text, boolean), ark.set_schedule(text, text, text, text, text, text, jsonb, text, boolean), ark.drop_schedule(text),
     ark.pause_scheduler(text, timestamptz), ark.resume_scheduler(text), ark.set_entity(text, text, text, text, text), ark.set_entity(text, text[], text, text, text),
     ark.drop_entity(text), ark.check_store(text), ark.rebuild_catalog(boolean)
     TO ark_operator;

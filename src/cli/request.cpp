@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/recovery.h"
 #include "logical/backup_reader.h"
 
 namespace ark::cli {
@@ -113,6 +114,7 @@ Json ResultOfPhysical(Engine &engine, const std::shared_ptr<Repository> &reposit
                     HumanBytes(taken.clear.new_bytes), HumanBytes(taken.reused_bytes), taken.start_lsn, taken.stop_lsn);
     result["warnings"] = taken.warnings;
     result["backup"] = std::move(backup);
+    AddRecoveryIfReadable(result, engine, repository);
     return result;
 }
 

@@ -75,6 +75,7 @@ Verb HoldVerb();
 Verb ReleaseVerb();
 Verb AnnotateVerb();
 Verb DeleteVerb();
+Verb CreateRestorePointVerb();
 Verb ExpireVerb();
 
 }    // namespace ark::cli

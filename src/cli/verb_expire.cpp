@@ -4,10 +4,12 @@
 
 #include "cli/engine.h"
 #include "cli/output.h"
+#include "cli/recovery.h"
 #include "cli/verb.h"
 #include "repo/sweep.h"
 #include "retention/apply.h"
 #include "schedule/time_zone.h"
+#include "wal/expire.h"
 
 namespace ark::cli {
 namespace {
@@ -27,6 +29,18 @@ std::optional<Policy> PolicyOf(Engine &engine, const std::shared_ptr<Repository>
                    {.subject = "cluster", .type = "policy", .body = {{"by", engine.Actor()}, {"policy", given}}},
                    engine.clock(), engine.random());
     return policy;
+}
+
+// Base backups whose branch the cluster did not go on from: no window of theirs is on the owner's timeline.
+std::set<BackupId> LeftBehind(Engine &engine, const std::shared_ptr<Repository> &repository) {
+    Recovery recovery = ReadRecovery(engine, repository);
+    std::optional<Writer> owner = NewestWriter(*repository);
+    std::set<BackupId> left_behind;
+    for (const BaseBackup &backup : recovery.bases) left_behind.insert(backup.id);
+    for (const RecoveryWindow &window : recovery.windows)
+        if (window.Opens() && (!owner || window.timeline.value == owner->timeline)) left_behind.erase(window.backup);
+    if (left_behind.size() == recovery.bases.size()) left_behind.clear();    // the owner's history has not come yet
+    return left_behind;
 }
 
 BackupInfo ForRetention(const BackupSummary &backup) {
@@ -51,12 +65,44 @@ ToLocal LocalDays(const std::string &zone_name) {
     return [zone = TimeZone::Load(zone_name)](TimePoint time) { return zone.ToLocal(time); };
 }
 
+Json RangesToJson(const WalExpiryResult &wal) {
+    Json ranges = Json::array();
+    for (const ExpiredRange &range : wal.ranges)
+        ranges.push_back({{"timeline", range.timeline.value},
+                          {"names", range.names},
+                          {"files", range.files},
+                          {"bytes", range.bytes},
+                          {"keep", range.keep},
+                          {"reason", range.reason}});
+    return ranges;
+}
+
+// What of the archive no backup needs any more, once those that the policy drops have ended.
+std::string Wal(Engine &engine, const std::shared_ptr<Repository> &repository, const std::optional<Policy> &policy,
+                const Arguments &arguments, Json &result) {
+    WalExpirySettings settings;
+    if (policy) settings.recovery_window = policy->pitr_window;
+    settings.dry_run = arguments.Bool("dry_run");
+    settings.by = arguments.Text("by", engine.Actor());
+    if (settings.dry_run)
+        for (const Json &verdict : result["verdicts"])
+            if (verdict["keep"] == false) settings.as_if_ended.insert(verdict["backup_id"].get<std::string>());
+    WalExpiryResult wal = ExpireWal(*repository, *engine.Keys(repository), settings, engine.clock(), engine.random(),
+                                    engine.ticker(), engine.log());
+    if (wal.ranges.empty()) return {};
+    result["wal"] = {{"ranges", RangesToJson(wal)}, {"files", wal.files}, {"bytes", wal.bytes}};
+    return fmt::format("; {} WAL files {}, {}", wal.files, settings.dry_run ? "would go" : "deleted",
+                       HumanBytes(wal.bytes));
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     bool dry_run = arguments.Bool("dry_run");
     std::shared_ptr<Repository> repository = dry_run ? engine.OpenForReading() : engine.OpenForWriting();
     std::optional<Policy> policy = PolicyOf(engine, repository, arguments.Raw("policy"), dry_run);
     TimePoint now = engine.clock().Now();
 
+    std::set<BackupId> left_behind;
+    if (policy && policy->pitr_window) left_behind = LeftBehind(engine, repository);
     std::vector<BackupInfo> backups;
     for (const BackupSummary &backup : ListBackups(*repository, engine.Keys(repository).get(), now)) {
         if (!backup.error.empty() || !backup.manifest.readable())
@@ -65,6 +111,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
                         backup.error,
                         "Verify it, or give the key; retention must know every backup before it ends one.");
         backups.push_back(ForRetention(backup));
+        backups.back().left_behind = left_behind.contains(backups.back().id);
     }
     Json result{{"state", "done"}, {"dry_run", dry_run}, {"verdicts", Json::array()}, {"ended", Json::array()}};
     if (policy)
@@ -84,6 +131,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
         policy ? fmt::format("{} of {} backups {}", expired, backups.size(), dry_run ? "would expire" : "expired")
                : "there is no policy: nothing expires";
     if (arguments.Bool("sweep", true)) {
+        message += Wal(engine, repository, policy, arguments, result);
         SweepSettings settings;
         settings.dry_run = dry_run;
         if (arguments.Has("grace")) settings.grace = ParseDuration(arguments.Text("grace"), "grace");
@@ -99,6 +147,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
             dry_run ? fmt::format("; {} packs are dead", swept.dead_packs)
                     : fmt::format("; {} packs deleted, {} freed", swept.deleted_packs, HumanBytes(swept.deleted_bytes));
     }
+    if (!dry_run && result.contains("wal")) AddRecoveryIfReadable(result, engine, repository);
     result["message"] = message;
     return result;
 }
@@ -108,6 +157,13 @@ void Print(const Json &result, std::ostream &out) {
     for (const Json &verdict : result["verdicts"])
         table.Row({TextOf(verdict["backup_id"]), TextOf(verdict["keep"]), TextOf(verdict["reason"])});
     if (!result["verdicts"].empty()) table.Print(out, "");
+    if (result.contains("wal")) {
+        TextTable wal({"timeline", "WAL", "files", "size", "keep", "reason"});
+        for (const Json &range : result["wal"]["ranges"])
+            wal.Row({TextOf(range["timeline"]), TextOf(range["names"]), TextOf(range["files"]), BytesOf(range["bytes"]),
+                     TextOf(range["keep"]), TextOf(range["reason"])});
+        wal.Print(out, "");
+    }
     if (result.contains("sweep"))
         for (const Json &reason : result["sweep"]["kept_because"]) out << TextOf(reason) << '\n';
     out << TextOf(result["message"]) << '\n';
@@ -116,19 +172,22 @@ void Print(const Json &result, std::ostream &out) {
 }    // namespace
 
 Verb ExpireVerb() {
-    return {"expire",
-            "end the backups that the policy no longer keeps, and free their space",
-            "Ends backups first, then sweeps: what is dead at two looks, a grace apart, is deleted. Held backups, the "
-            "newest and the last verified one of each\n"
-            "database stay whatever the policy says. If anything in the store cannot be read, nothing is deleted.",
-            {{"policy", FlagKind::kJson, "JSON",
-              "for example '{\"keep_within\":\"90 days\",\"keep_last\":3}' (default: the newest given before)"},
-             {"dry_run", FlagKind::kBool, "", "show what would go, with the reason for each backup"},
-             {"sweep", FlagKind::kBool, "", "free space too (default: yes; --no-sweep)"},
-             {"grace", FlagKind::kText, "TIME", "between the sweep's two looks (default: 5 min)"},
-             {"by", FlagKind::kText, "NAME", "who expires, for the record"}},
-            Run,
-            Print};
+    return {
+        "expire",
+        "end the backups that the policy no longer keeps, and free their space",
+        "Ends backups first. Then WAL goes that no kept base backup needs, the oldest first; without a base backup "
+        "none does.\n"
+        "Then it sweeps: what is dead at two looks, a grace apart, is deleted. Held backups, the newest and the last "
+        "verified one of each\n"
+        "database stay whatever the policy says. If anything in the store cannot be read, nothing is deleted.",
+        {{"policy", FlagKind::kJson, "JSON",
+          "for example '{\"keep_within\":\"90 days\",\"pitr_window\":\"7 days\"}' (default: the newest given before)"},
+         {"dry_run", FlagKind::kBool, "", "show what would go, with the reason for each backup"},
+         {"sweep", FlagKind::kBool, "", "free space and delete WAL too (default: yes; --no-sweep)"},
+         {"grace", FlagKind::kText, "TIME", "between the sweep's two looks (default: 5 min)"},
+         {"by", FlagKind::kText, "NAME", "who expires, for the record"}},
+        Run,
+        Print};
 }
 
 }    // namespace ark::cli

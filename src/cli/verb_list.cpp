@@ -4,6 +4,7 @@
 
 #include "cli/engine.h"
 #include "cli/output.h"
+#include "cli/recovery.h"
 #include "cli/request.h"
 #include "cli/verb.h"
 
@@ -41,7 +42,29 @@ Json Run(Engine &engine, const Arguments &arguments) {
     result["message"] = fmt::format("{} backups in {}", backups.size(), engine.Store()->Describe());
     result["cluster"] = repository->cluster().Path();
     result["backups"] = std::move(backups);
+    if (arguments.Bool("windows") && keys) AddRecovery(result, engine, repository);
     return result;
+}
+
+void PrintWindows(const Json &result, std::ostream &out) {
+    TextTable windows({"base backup", "timeline", "from", "opens", "to", "until", "ends with"});
+    for (const Json &window : result["windows"]) {
+        std::string end = TextOf(window["end"]);
+        if (!window["missing"].is_null()) end = "missing " + TextOf(window["missing"]);
+        windows.Row({TextOf(window["backup_id"]), TextOf(window["timeline"]), TextOf(window["from_lsn"]),
+                     TextOf(window["window_start"]).substr(0, 19), TextOf(window["until_lsn"]),
+                     TextOf(window["window_end"]).substr(0, 19), end});
+    }
+    out << '\n';
+    windows.Print(out, "there are no recovery windows");
+    if (result["points"].empty()) return;
+    TextTable points({"restore point", "timeline", "position", "time", "by", "restorable"});
+    for (const Json &point : result["points"])
+        points.Row({TextOf(point["name"]), TextOf(point["timeline"]), TextOf(point["lsn"]),
+                    TextOf(point["time"]).substr(0, 19), TextOf(point["taken_by"]),
+                    point["restorable"] == true ? "yes" : "no: " + TextOf(point["why_not"])});
+    out << '\n';
+    points.Print(out, "");
 }
 
 void Print(const Json &result, std::ostream &out) {
@@ -62,6 +85,7 @@ void Print(const Json &result, std::ostream &out) {
                    TextOf(backup["held"]), TextOf(backup["verified_level"]),
                    backup["restorable"] == true ? "yes" : "no: " + TextOf(backup["why_not"])});
     table.Print(out, "there are no backups");
+    if (result.contains("windows")) PrintWindows(result, out);
 }
 
 }    // namespace
@@ -74,6 +98,7 @@ Verb ListVerb() {
             {{"database", FlagKind::kText, "NAME", "only backups of this database", true},
              {"kind", FlagKind::kText, "KIND", "only this kind"},
              {"contents", FlagKind::kText, "BACKUP", "the tables of this backup instead"},
+             {"windows", FlagKind::kBool, "", "also recovery windows and named restore points (needs the key)"},
              {"accept_empty", FlagKind::kBool, "", "a store without a repository is no error"},
              {"with_ended", FlagKind::kBool, "", "also those that have expired and are not yet swept"},
              {"store_name", FlagKind::kText, "NAME", "name of the store to list (default: the first)"}},

@@ -5,6 +5,7 @@
 
 #include "cli/engine.h"
 #include "cli/output.h"
+#include "cli/recovery.h"
 #include "cli/restore_report.h"
 #include "cli/verb.h"
 #include "physical/restore_cluster.h"
@@ -80,22 +81,6 @@ std::string RestoreCommand(Engine &engine, const Repository &repository) {
     return escaped + " %f %p";
 }
 
-BackupSummary Choose(Engine &engine, const std::shared_ptr<Repository> &repository, const std::string &restore_point,
-                     const RecoveryTarget &target) {
-    if (!restore_point.empty()) return engine.Find(repository, restore_point, {}, "physical");
-    std::vector<BackupSummary> backups = ListBackups(*repository, engine.Keys(repository).get(), engine.clock().Now());
-    if (const BackupSummary *chosen = ChooseBackup(backups, target)) return *chosen;
-    std::string oldest;
-    for (const BackupSummary &backup : backups)
-        if (backup.manifest.clear.kind == "physical" && backup.manifest.readable())
-            oldest = fmt::format("The oldest base backup ended at {} ({}).", FormatTime(backup.manifest.clear.finished),
-                                 JsonString(backup.manifest.body, "stop_lsn", "a base backup"));
-    throw Error(Code::kNotFound,
-                fmt::format("{} has no base backup that reaches back to the target", repository->cluster().Path()),
-                oldest,
-                oldest.empty() ? "Take one with pg_ark backup --kind physical." : "A later target can be reached.");
-}
-
 // What was interrupted goes on with its own backup, also if there is a newer one by now. Empty: nothing was.
 std::string UnfinishedBackup(const ClusterRestore &request) {
     RestoreDirectory there = LookAtRestoreDirectory(request.pgdata);
@@ -139,9 +124,11 @@ Json Run(Engine &engine, const Arguments &arguments) {
     std::shared_ptr<Repository> repository = engine.OpenForReading();
     request.cluster = repository->cluster().Path();
     request.owns_path = OwnsPath(*repository, request.pgdata);
-    BackupSummary backup =
-        Choose(engine, repository, arguments.Text("restore_point", UnfinishedBackup(request)), request.target);
+    RecoveryChoice choice =
+        ChooseRecovery(engine, repository, request.target, arguments.Text("restore_point", UnfinishedBackup(request)));
+    const BackupSummary &backup = choice.backup;
     const ManifestClear &clear = backup.manifest.clear;
+    request.target.reads_ahead = choice.window.end == RecoveryWindow::End::kArchive;
     request.restore_command = RestoreCommand(engine, *repository);
     request.digest_key = engine.Keys(repository)->Get(clear.domain, clear.generation);
     auto frames = std::make_shared<FrameReader>(repository, engine.Keys(repository));
@@ -151,6 +138,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
                 {"cluster", request.cluster},
                 {"pgdata", request.pgdata.string()},
                 {"dry_run", dry_run},
+                {"window", WindowToJson(choice.window)},
                 {"files", plan.files},
                 {"bytes", plan.bytes},
                 {"goes_on", plan.occupant == Occupant::kUnfinished},
@@ -158,7 +146,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
                 {"free_bytes", plan.space.front().available},
                 {"tablespaces", TablespacesToJson(plan)},
                 {"settings", RecoverySettings(request.target, request.restore_command)},
-                {"warnings", Json::array()},
+                {"warnings", Json(choice.warnings)},
                 {"started_at", FormatTime(started, true)}};
     WarnOfNewerTablespaces(backup.manifest, plan, result["warnings"]);
     std::string what = fmt::format("{} files, {}", plan.files, HumanBytes(plan.bytes));
@@ -192,6 +180,10 @@ void Print(const Json &result, std::ostream &out) {
         out << fmt::format("tablespace {} {} {}\n", was, dry_run ? "would go to" : "is in", TextOf(is));
     if (dry_run) {
         PrintEstimate(result, out);
+        const Json &window = result["window"];
+        out << fmt::format("its recovery window on timeline {}: {} ({}) to {} ({})\n", TextOf(window["timeline"]),
+                           TextOf(window["from_lsn"]), TextOf(window["window_start"]), TextOf(window["until_lsn"]),
+                           TextOf(window["window_end"]));
         out << "postgresql.auto.conf would get:\n" << TextOf(result["settings"]);
         return;
     }

@@ -17,6 +17,7 @@ const std::vector<Verb> &Verbs() {
                                          ReleaseVerb(),
                                          AnnotateVerb(),
                                          DeleteVerb(),
+                                         CreateRestorePointVerb(),
                                          CheckVerb(),
                                          StatusVerb(),
                                          KeyVerb(),

@@ -152,9 +152,9 @@ sub refused
 	like($result->{err}, $expected, 'and says so');
 	ok(!-e $empty, 'it left nothing');
 }
-refused([ '--target-lsn=0/1' ], qr/no base backup that reaches back to the target.*oldest base backup ended/s, 3, 'a position before all backups');
-refused([ '--target-lsn=0/1', '--restore-point=first' ], qr/lies before the end of backup/, 2, 'a position before the backup');
-refused([ '--target-time=2001-01-01T00:00:00Z' ], qr/no base backup that reaches/, 3, 'a time before all backups');
+refused([ '--target-lsn=0/1' ], qr/no recovery window.*it ended at.*The windows are:/s, 3, 'a position before all backups');
+refused([ '--target-lsn=0/1', '--restore-point=first' ], qr/no recovery window.*it ended at/s, 3, 'a position before the backup');
+refused([ '--target-time=2001-01-01T00:00:00Z' ], qr/no recovery window.*it ended at/s, 3, 'a time before all backups');
 refused([ '--target-time=2026-01-01T00:00:00Z', '--target-name=x' ], qr/one target/, 2, 'two targets');
 refused([ '--tablespace-map=/no/such=/tmp/x' ], qr/has no tablespace "\/no\/such"/, 2, 'a tablespace that there is not');
 my $occupied = $node->engine([ 'restore', @where, "--cluster=primary." . system_identifier(), '--pgdata', $node->data_dir ]);

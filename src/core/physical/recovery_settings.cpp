@@ -13,9 +13,11 @@ namespace {
 
 constexpr std::size_t kLongestName = 63;    // MAXFNAMELEN - 1
 
+constexpr std::string_view kReadsNothingAhead = "recovery_prefetch = off";    // ALTER SYSTEM would write quotes
+
 constexpr std::string_view kOfRecovery[] = {"restore_command",          "recovery_target",  "recovery_end_command",
                                             "archive_cleanup_command",  "primary_conninfo", "primary_slot_name",
-                                            "recovery_min_apply_delay", "# pg_ark restore"};
+                                            "recovery_min_apply_delay", "# pg_ark restore", kReadsNothingAhead};
 
 bool IsDigits(const std::string &text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
@@ -89,6 +91,7 @@ std::string RecoverySettings(const RecoveryTarget &target, const std::string &re
     case kXid: lines += fmt::format("recovery_target_xid = {}\n", ConfValue(target.value)); break;
     case kImmediate: lines += "recovery_target = 'immediate'\n"; break;
     }
+    if (!target.reads_ahead) lines += std::string(kReadsNothingAhead) + "\n";
     return lines +
            fmt::format("recovery_target_inclusive = {}\nrecovery_target_timeline = {}\nrecovery_target_action = {}\n",
                        target.inclusive ? "on" : "off", ConfValue(target.timeline), ConfValue(target.action));

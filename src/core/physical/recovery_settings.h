@@ -21,6 +21,7 @@ struct RecoveryTarget {
     bool inclusive = true;              // of time, lsn and xid
     std::string timeline = "latest";    // or "current", or a number
     std::string action = "promote";     // or "pause", "shutdown"
+    bool reads_ahead = true;            // false where WAL behind the target is missing: to read ahead would be to fail
 };
 
 // Throws kInvalidArgument for words that PostgreSQL would refuse when it starts.

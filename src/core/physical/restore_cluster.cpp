@@ -21,21 +21,6 @@ std::optional<std::filesystem::path> GivenPlaceOf(const ClusterRestore &request,
     return std::nullopt;
 }
 
-void CheckReaches(const RecoveryTarget &target, const Manifest &backup) {
-    if (target.kind == RecoveryTarget::Kind::kTime && ParseMoment(target.value) < backup.clear.finished)
-        throw Error(Code::kInvalidArgument,
-                    fmt::format("{} lies before the end of backup {}", target.value, backup.clear.backup),
-                    fmt::format("The backup ended at {}.", FormatTime(backup.clear.finished)),
-                    "Choose an earlier backup (pg_ark list --kind physical), or a later target.");
-    std::string stop = JsonString(backup.body, "stop_lsn", kWhat);
-    if (target.kind == RecoveryTarget::Kind::kLsn && ParseLsn(target.value) < ParseLsn(stop))
-        throw Error(
-            Code::kInvalidArgument,
-            fmt::format("position {} lies before the end of backup {}", target.value, backup.clear.backup),
-            fmt::format("The backup ended at {}: a cluster restored from it is consistent from there on.", stop),
-            "Choose an earlier backup (pg_ark list --kind physical), or a later target.");
-}
-
 std::vector<SpaceRoot> SpaceRootsOf(const ClusterRestore &request, const ClusterRestorePlan &plan,
                                     const Manifest &backup, const std::shared_ptr<FrameReader> &frames) {
     bool is_new = plan.occupant == Occupant::kNothing;
@@ -95,19 +80,6 @@ void WriteRecoveryFiles(const ClusterRestore &request, const Manifest &backup) {
 
 }    // namespace
 
-const BackupSummary *ChooseBackup(const std::vector<BackupSummary> &backups, const RecoveryTarget &target) {
-    for (const BackupSummary &backup : backups) {
-        if (backup.manifest.clear.kind != "physical" || !backup.error.empty() || !backup.manifest.readable()) continue;
-        if (target.kind == RecoveryTarget::Kind::kLsn &&
-            ParseLsn(target.value) < ParseLsn(JsonString(backup.manifest.body, "stop_lsn", kWhat)))
-            continue;
-        if (target.kind == RecoveryTarget::Kind::kTime && ParseMoment(target.value) < backup.manifest.clear.finished)
-            continue;
-        return &backup;
-    }
-    return nullptr;
-}
-
 ClusterRestorePlan PlanClusterRestore(const ClusterRestore &request, const Manifest &backup,
                                       const std::shared_ptr<FrameReader> &frames) {
     if (backup.clear.kind != "physical")
@@ -115,7 +87,6 @@ ClusterRestorePlan PlanClusterRestore(const ClusterRestore &request, const Manif
                     fmt::format("backup {} is {}, not of a whole cluster", backup.clear.backup, backup.clear.kind), {},
                     "A database comes back with pg_ark restore-database, tables with pg_ark restore-entities.");
     CheckRecoveryTarget(request.target);
-    CheckReaches(request.target, backup);
     ClusterRestorePlan plan;
     plan.files = JsonNumber(backup.body, "files", kWhat);
     plan.bytes = JsonNumber(backup.body, "plain_bytes", kWhat);

@@ -6,8 +6,9 @@
 #include "physical/extra_files.h"
 #include "physical/recovery_settings.h"
 #include "physical/restore_directory.h"
+#include "physical/restore_files.h"
 #include "physical/restore_space.h"
-#include "repo/catalog.h"
+#include "repo/manifest.h"
 
 namespace ark {
 
@@ -38,9 +39,9 @@ struct ClusterRestored {
     ExtraFiles extra;
 };
 
-// What a restore of the backup would do; changes nothing. Throws kInvalidArgument for a target that the backup does not reach back to (one
-// before its stop) and for a tablespace that it has not; what CheckMayRestoreInto() says of a directory that holds something; kUnavailable
-// (53100) where a disk is too small.
+// What a restore of the backup would do; changes nothing. That the backup reaches the target is the caller's to know. Throws kInvalidArgument
+// for a tablespace that it has not; what CheckMayRestoreInto() says of a directory that holds something; kUnavailable (53100) where
+// a disk is too small.
 ClusterRestorePlan PlanClusterRestore(const ClusterRestore &request, const Manifest &backup,
                                       const std::shared_ptr<FrameReader> &frames);
 
@@ -52,8 +53,5 @@ ClusterRestored CompareCluster(const ClusterRestore &request, const ClusterResto
 // a mark; the same request goes on then, and only writes what is missing.
 ClusterRestored RestoreCluster(const ClusterRestore &request, const ClusterRestorePlan &plan, const Manifest &backup,
                                const std::shared_ptr<FrameReader> &frames, Ticker &ticker, Log &log);
-
-// The newest of the base backups (as ListBackups gives them) that reaches the target: it ended before. Null if none does.
-const BackupSummary *ChooseBackup(const std::vector<BackupSummary> &backups, const RecoveryTarget &target);
 
 }    // namespace ark

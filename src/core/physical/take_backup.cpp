@@ -14,6 +14,7 @@
 #include "physical/file_walk.h"
 #include "physical/wal_arrival.h"
 #include "repo/catalog.h"
+#include "repo/wal_floors.h"
 
 namespace ark {
 namespace {
@@ -118,6 +119,7 @@ private:
         Bytes control_file = ReadControlBytes(directory_->path());
         Report("stop");
         StoppedBackup stopped = control_->Stop();
+        TimePoint stopped_at = clock_.Now();
         AddContent(tree, "stop/backup_label", AsBytes(stopped.label), own);
         AddContent(tree, "stop/pg_control", control_file, own);
         if (!stopped.tablespace_map.empty())
@@ -131,7 +133,9 @@ private:
         packs_.clear();
         AwaitWal(*repository_, control_->start(), stopped, *directory_, request_.wal_patience, *connection_, clock_,
                  ticker_, log_);
+        CheckAboveFloor(*repository_, *keys_, stopped.parsed.timeline, control_->start(), directory_->segment_size());
         Report("commit");
+        body["stopped"] = FormatTime(stopped_at, true);
         body["finished"] = FormatTime(clock_.Now());
         result_.backup_id = session_->id();
         result_.plain_bytes = counters_.read_bytes;

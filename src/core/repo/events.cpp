@@ -109,6 +109,19 @@ std::vector<Event> ReadEvents(const Repository &repository, std::string_view sub
     return events;
 }
 
+void ReadNewestEvents(const Repository &repository, std::string_view subject, std::string_view type, KeyRing *keys,
+                      const std::function<bool(const Event &)> &visit) {
+    std::vector<std::pair<layout::Place, std::string>> found;
+    repository.List(fmt::format("events/{}/", subject), [&](const ObjectInfo &info) {
+        std::optional<layout::Place> place = layout::Parse(info.name);
+        if (!place) throw Error(Code::kCorrupt, fmt::format("\"{}\" is not the name of an event", info.name));
+        if (place->type == type) found.emplace_back(*place, info.name);
+        return true;
+    });
+    for (auto one = found.rbegin(); one != found.rend(); ++one)    // names begin with the sequence
+        if (!visit(ReadEvent(repository, one->second, one->first, keys))) return;
+}
+
 std::vector<std::string> SubjectsWithEvents(const Repository &repository, const std::vector<std::string> &types) {
     std::set<std::string> subjects;
     repository.List("events/", [&](const ObjectInfo &info) {

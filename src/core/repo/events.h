@@ -1,6 +1,7 @@
 // Decisions, kept in the store before they are rows. Section 5.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,7 +12,8 @@ namespace ark {
 
 struct Event {
     std::string subject;    // a backup id, or "cluster"
-    std::string type;       // hold, release, annotate, verified, policy, delete, escrow, restored
+    std::string
+        type;    // hold, release, annotate, verified, policy, delete, escrow, restored, restore_point, wal_expired
     std::uint64_t sequence = 0;
     TimePoint at{};
     std::string id = {};           // "<sequence, ten digits>-<8 hex>"
@@ -23,6 +25,9 @@ struct Event {
 Event WriteEvent(Repository &repository, const DomainKey &key, Event event, Clock &clock, Random &random);
 // All events of a subject, oldest first by (sequence, id).
 std::vector<Event> ReadEvents(const Repository &repository, std::string_view subject, KeyRing *keys);
+// The events of one type about a subject, newest first, until `visit` returns false; no others are read.
+void ReadNewestEvents(const Repository &repository, std::string_view subject, std::string_view type, KeyRing *keys,
+                      const std::function<bool(const Event &)> &visit);
 // Subjects that have events of these types, without reading them (from the names).
 std::vector<std::string> SubjectsWithEvents(const Repository &repository, const std::vector<std::string> &types);
 

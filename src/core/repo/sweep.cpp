@@ -13,17 +13,7 @@ namespace {
 constexpr std::size_t kBatch = 1000;    // names in one call of Remove
 constexpr Duration kProbeKept = std::chrono::hours(24);
 
-// The store's own idea of now: the time of an object that is made for it.
-TimePoint StoreNow(Storage &storage, Random &random) {
-    std::string name = ".probe/" + random.Hex(16);
-    PutNew(storage, name, AsBytes("now"));
-    std::optional<ObjectInfo> info = storage.Stat(name);
-    if (!info) throw Error(Code::kCorrupt, "an object that was just written is not in the store");
-    storage.Remove({name});
-    return info->modified;
-}
-
-// Objects like that one, left by programs that died before they removed it.
+// Objects like that of StoreNow, left by programs that died before they removed it.
 void RemoveProbes(Storage &storage) {
     std::vector<ObjectInfo> probes;
     storage.List(".probe/", [&](const ObjectInfo &probe) {
@@ -109,6 +99,15 @@ void Delete(Repository &repository, const Mark &first, const Mark &second, Sweep
 }
 
 }    // namespace
+
+TimePoint StoreNow(Storage &storage, Random &random) {
+    std::string name = ".probe/" + random.Hex(16);
+    PutNew(storage, name, AsBytes("now"));
+    std::optional<ObjectInfo> info = storage.Stat(name);
+    if (!info) throw Error(Code::kCorrupt, "an object that was just written is not in the store");
+    storage.Remove({name});
+    return info->modified;
+}
 
 SweepResult Sweep(Repository &repository, const SweepSettings &settings, Clock &clock, Ticker &ticker, Log &log) {
     SweepResult result;

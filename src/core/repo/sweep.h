@@ -1,4 +1,4 @@
-// The only thing that deletes. Section 4: it marks, waits, recomputes everything, and deletes what is dead both times.
+// The only thing that deletes packs and backups. Section 4: it marks, waits, recomputes everything, and deletes what is dead both times.
 #pragma once
 
 #include "base/cancel.h"
@@ -20,6 +20,9 @@ struct SweepResult {
     std::uint64_t uploads_aborted = 0;
     std::vector<std::string> kept_because;    // for people: why nothing or less was deleted
 };
+
+// The store's own idea of now: the time of an object that is made for it.
+TimePoint StoreNow(Storage &storage, Random &random);
 
 // Throws kCorrupt or kUnsupported, having deleted nothing, if it meets an object it cannot read, parse or place.
 SweepResult Sweep(Repository &repository, const SweepSettings &settings, Clock &clock, Ticker &ticker, Log &log);

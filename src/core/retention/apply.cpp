@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 #include <span>
 #include <tuple>
@@ -79,6 +80,7 @@ public:
     void ByRules(const Policy &policy) {
         Last(policy.keep_last);
         if (policy.keep_within) Within(*policy.keep_within);
+        if (policy.pitr_window && !backups_.empty() && backups_.front().kind == "physical") Window(*policy.pitr_window);
         for (const Bucket &bucket : kBuckets) Newest(bucket, policy.*bucket.count);
     }
 
@@ -113,6 +115,17 @@ private:
         for (std::size_t i = 0; i < backups_.size(); i++)
             if (Judged(i) && now_ - backups_[i].finished <= age)
                 Keep(i, fmt::format("younger than keep_within {}", AgeWords(age)));
+    }
+
+    // The one that a recovery to the window's first moment begins from.
+    void Window(Duration window) {
+        std::optional<std::size_t> first;
+        for (std::size_t i = 0; i < backups_.size(); i++) {
+            if (!Counts(i) || backups_[i].left_behind) continue;
+            first = i;
+            if (now_ - backups_[i].finished >= window) break;
+        }
+        if (first) Keep(*first, fmt::format("the recovery window of {} begins with it", AgeWords(window)));
     }
 
     void Newest(const Bucket &bucket, std::uint32_t count) {

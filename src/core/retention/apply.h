@@ -4,6 +4,9 @@
 // clocks. Whatever the policy says, these are kept: a backup on hold, one that is still being made, the newest complete
 // one of its group, and the newest complete one that was verified. A damaged backup never takes the place of a sound one:
 // it is kept where a sound one in its place would be, and does not count.
+//
+// With a recovery window the newest base backup that is as old as the window is kept, because the window begins with it; while none is,
+// the oldest one.
 #pragma once
 
 #include <functional>
@@ -27,6 +30,8 @@ struct BackupInfo {
     std::optional<TimePoint> held_until;    // of a hold: nothing means for ever
     bool verified = false;
     BackupState state = BackupState::kComplete;
+    bool left_behind =
+        false;    // a base backup of a branch that the cluster did not go on from: it opens no recovery window
 };
 
 struct Verdict {

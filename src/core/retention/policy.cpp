@@ -51,14 +51,15 @@ std::uint32_t Count(const std::string &member, const nlohmann::ordered_json &val
     return value.get<std::uint32_t>();
 }
 
-Duration Within(const nlohmann::ordered_json &value) {
+Duration Length(const std::string &member, const nlohmann::ordered_json &value) {
     if (!value.is_string())
-        Refuse(fmt::format("keep_within must be a length of time, not {}", value.dump()),
+        Refuse(fmt::format("{} must be a length of time, not {}", member, value.dump()),
                "Write for example \"90 days\".");
-    Duration time = ParseDuration(value.get<std::string>(), "keep_within");
+    Duration time = ParseDuration(value.get<std::string>(), member);
     if (time <= 0us || time > kLongest)
-        Refuse(fmt::format("keep_within must be more than 0 and at most 200 years, not {}", value.dump()),
-               "Leave it out to keep nothing by age.");
+        Refuse(fmt::format("{} must be more than 0 and at most 200 years, not {}", member, value.dump()),
+               member == "keep_within" ? "Leave it out to keep nothing by age."
+                                       : "Leave it out to keep all WAL since the oldest base backup.");
     return time;
 }
 
@@ -76,6 +77,7 @@ nlohmann::ordered_json PolicyToJson(const Policy &policy) {
     for (const Rule &rule : kRules)
         if (policy.*rule.count != 0) json[rule.member] = policy.*rule.count;
     if (policy.keep_within) json["keep_within"] = ExactDuration(*policy.keep_within);
+    if (policy.pitr_window) json["pitr_window"] = ExactDuration(*policy.pitr_window);
     return json;
 }
 
@@ -90,7 +92,11 @@ Policy ParsePolicy(const nlohmann::ordered_json &json) {
             continue;
         }
         if (member == "keep_within") {
-            policy.keep_within = Within(value);
+            policy.keep_within = Length(member, value);
+            continue;
+        }
+        if (member == "pitr_window") {
+            policy.pitr_window = Length(member, value);
             continue;
         }
         const Rule *found = nullptr;
@@ -98,22 +104,23 @@ Policy ParsePolicy(const nlohmann::ordered_json &json) {
             if (member == rule.member) found = &rule;
         if (!found)
             Refuse(fmt::format("there is no rule \"{}\"", member),
-                   "The rules are keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly and "
-                   "keep_within.");
+                   "The rules are keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, "
+                   "keep_within and pitr_window.");
         policy.*found->count = Count(member, value);
     }
     return policy;
 }
 
 std::string DescribePolicy(const Policy &policy) {
-    if (policy.Empty()) return "keep everything";
-    std::string out;
+    std::string out = policy.Empty() ? "keep everything" : "";
     for (const Rule &rule : kRules)
         if (std::uint32_t count = policy.*rule.count; count != 0)
             out += fmt::format("{}{}{}{}", out.empty() ? "keep " : ", ", &rule == &kRules[0] ? "the last " : "", count,
                                rule.words);
     if (policy.keep_within)
         out += fmt::format("{}all within {}", out.empty() ? "keep " : ", ", ExactDuration(*policy.keep_within));
+    if (policy.pitr_window)
+        out += fmt::format(", recover to any moment of the last {}", ExactDuration(*policy.pitr_window));
     return out;
 }
 

@@ -21,8 +21,10 @@ struct Policy {
     std::uint32_t keep_monthly = 0;
     std::uint32_t keep_yearly = 0;
     std::optional<Duration> keep_within{};
+    // Any moment of this last time can be recovered to: base backups and WAL are kept for it. WAL that is older goes.
+    std::optional<Duration> pitr_window{};
 
-    bool Empty() const;    // no rule is set: everything is kept
+    bool Empty() const;    // no rule about backups is set: all of them are kept
     bool operator==(const Policy &) const = default;
 };
 
@@ -31,7 +33,8 @@ struct Policy {
 nlohmann::ordered_json PolicyToJson(const Policy &policy);
 Policy ParsePolicy(const nlohmann::ordered_json &json);
 
-// For people: "keep the last 7, 30 daily, 12 monthly, all within 90 days"; "keep everything" without a rule.
+// For people: "keep the last 7, 30 daily, 12 monthly, all within 90 days, recover to any moment of 7 days"; "keep everything" without a
+// rule.
 std::string DescribePolicy(const Policy &policy);
 
 }    // namespace ark

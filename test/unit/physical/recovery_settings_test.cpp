@@ -31,6 +31,14 @@ TEST(RecoverySettings, AnEarlierRecoveryIsForgotten) {
     EXPECT_EQ(WithoutRecoverySettings(""), "");
 }
 
+TEST(RecoverySettings, NothingIsReadAheadWhereNothingIs) {
+    RecoveryTarget target{.kind = RecoveryTarget::Kind::kImmediate, .value = {}, .reads_ahead = false};
+    std::string settings = RecoverySettings(target, "cp");
+    EXPECT_NE(settings.find("recovery_prefetch = off\n"), std::string::npos);
+    EXPECT_EQ(WithoutRecoverySettings(settings + "recovery_prefetch = 'off'\n"), "recovery_prefetch = 'off'\n");
+    EXPECT_EQ(RecoverySettings({}, "cp").find("recovery_prefetch"), std::string::npos);
+}
+
 TEST(RecoverySettings, ATargetMakesSense) {
     using enum RecoveryTarget::Kind;
     EXPECT_FALSE(Refused({}));

@@ -209,5 +209,43 @@ TEST(Retention, YearsOfGrandfatherFatherSonLeaveExactlyWhatThePolicySays) {
               "2026-01-14T18 2026-01-15T06 2026-01-15T12 2026-01-15T18 ");
 }
 
+BackupInfo Physical(std::uint64_t sequence, const std::string &finished) {
+    BackupInfo backup = Backup(sequence, finished);
+    backup.kind = "physical";
+    backup.database = "";
+    return backup;
+}
+
+TEST(Retention, KeepsTheBackupWithWhichTheRecoveryWindowBegins) {
+    Policy policy{.keep_last = 1, .pitr_window = std::chrono::days(3)};
+    std::vector<BackupInfo> backups{Physical(1, "2026-01-11T02:00:00Z"), Physical(2, "2026-01-13T02:00:00Z"),
+                                    Physical(3, "2026-01-14T02:00:00Z"), Physical(4, "2026-01-15T02:00:00Z")};
+    EXPECT_EQ(Print(Apply(policy, backups, kNow)),
+              "b4 keep: the newest backup is never deleted; last 1 of 1\n"
+              "b3 drop: kept by no rule\n"
+              "b2 keep: the recovery window of 3 days begins with it\n"
+              "b1 drop: kept by no rule\n");
+    backups[1].left_behind = true;
+    EXPECT_EQ(Print(Apply(policy, backups, kNow)),
+              "b4 keep: the newest backup is never deleted; last 1 of 1\n"
+              "b3 drop: kept by no rule\n"
+              "b2 drop: kept by no rule\n"
+              "b1 keep: the recovery window of 3 days begins with it\n");
+    backups[0].state = BackupState::kDamaged;
+    EXPECT_EQ(Print(Apply(policy, backups, kNow)),
+              "b4 keep: the newest backup is never deleted; last 1 of 1\n"
+              "b3 keep: the recovery window of 3 days begins with it\n"
+              "b2 drop: kept by no rule\n"
+              "b1 drop: kept by no rule\n")
+        << "while none is as old as the window, the oldest";
+}
+
+TEST(Retention, ARecoveryWindowIsOfBaseBackups) {
+    EXPECT_EQ(Print(Apply({.keep_last = 1, .pitr_window = std::chrono::days(3)},
+                          {Backup(1, "2026-01-11T02:00:00Z"), Backup(2, "2026-01-16T02:00:00Z")}, kNow)),
+              "b2 keep: the newest backup is never deleted; last 1 of 1\n"
+              "b1 drop: kept by no rule\n");
+}
+
 }    // namespace
 }    // namespace ark

@@ -62,11 +62,24 @@ TEST(RetentionPolicy, RefusesWhatItDoesNotUnderstand) {
     EXPECT_EQ(ErrorOf("\"keep_last=7\""), "retention policy cannot be used: it is not a JSON object");
 }
 
+TEST(RetentionPolicy, ARecoveryWindowIsNoRuleAboutBackups) {
+    Policy policy{.name = "pitr", .pitr_window = std::chrono::days(7)};
+    EXPECT_EQ(PolicyToJson(policy).dump(), R"({"name":"pitr","pitr_window":"7 days"})");
+    EXPECT_EQ(ParsePolicy(PolicyToJson(policy)), policy);
+    EXPECT_TRUE(policy.Empty());
+    EXPECT_EQ(ErrorOf(R"({"pitr_window":"-1 day"})").substr(0, 30), "pitr_window \"-1 day\" is not a ");
+    EXPECT_EQ(ErrorOf(R"({"pitr_window":"0"})"),
+              "retention policy cannot be used: pitr_window must be more than 0 and at most 200 years, not \"0\"");
+}
+
 TEST(RetentionPolicy, IsDescribedForPeople) {
     EXPECT_EQ(DescribePolicy({}), "keep everything");
     EXPECT_EQ(DescribePolicy({"gfs", 7, 0, 30, 0, 12, 0, std::chrono::days(90)}),
               "keep the last 7, 30 daily, 12 monthly, all within 90 days");
     EXPECT_EQ(DescribePolicy({"short", 0, 0, 0, 0, 0, 0, 36h}), "keep all within 36 h");
+    EXPECT_EQ(DescribePolicy({.keep_last = 2, .pitr_window = std::chrono::days(7)}),
+              "keep the last 2, recover to any moment of the last 7 days");
+    EXPECT_EQ(DescribePolicy({.pitr_window = 12h}), "keep everything, recover to any moment of the last 12 h");
 }
 
 }    // namespace

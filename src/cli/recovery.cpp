@@ -1,0 +1,203 @@
+#include "cli/recovery.h"
+
+#include <fmt/format.h>
+
+namespace ark::cli {
+namespace {
+
+constexpr std::size_t kWindowsTold = 20;
+constexpr int kLooksAtAHole = 6;    // a second apart
+constexpr auto kYoungHole = std::chrono::seconds(20);
+
+std::string TargetText(const RecoveryTarget &target) {
+    using enum RecoveryTarget::Kind;
+    switch (target.kind) {
+    case kEnd: return "the end of the archive";
+    case kTime: return FormatTime(ParseMoment(target.value), true);
+    case kLsn: return "position " + target.value;
+    case kName: return fmt::format("restore point \"{}\"", target.value);
+    case kXid: return "transaction " + target.value;
+    case kImmediate: break;
+    }
+    return "the end of a base backup";
+}
+
+RecoveryGoal GoalOf(Engine &engine, const std::shared_ptr<Repository> &repository, const RecoveryTarget &target,
+                    std::vector<std::string> &warnings) {
+    using enum RecoveryTarget::Kind;
+    RecoveryGoal goal;
+    goal.timeline = target.timeline;
+    switch (target.kind) {
+    case kEnd: break;
+    case kImmediate: goal.kind = RecoveryGoal::Kind::kConsistent; break;
+    case kTime:
+        goal.kind = RecoveryGoal::Kind::kTime;
+        goal.time = ParseMoment(target.value);
+        break;
+    case kLsn:
+        goal.kind = RecoveryGoal::Kind::kPosition;
+        goal.position = ParseLsn(target.value);
+        break;
+    case kName:
+        if (std::optional<RestorePoint> point = FindRestorePoint(*repository, *engine.Keys(repository), target.value)) {
+            goal.kind = RecoveryGoal::Kind::kPosition;
+            goal.position = {point->lsn.value - 1};    // the last byte of its record
+            goal.on = point->timeline;
+            break;
+        }
+        goal.kind = RecoveryGoal::Kind::kUnplaced;
+        warnings.push_back(fmt::format(
+            "the store does not say where restore point \"{}\" lies (ark.create_restore_point() would have): if it is "
+            "older than the backup, choose an earlier one with --restore-point",
+            target.value));
+        break;
+    case kXid:
+        goal.kind = RecoveryGoal::Kind::kUnplaced;
+        warnings.push_back(
+            "the store does not say where a transaction lies: if it is older than the backup, choose an earlier one "
+            "with "
+            "--restore-point");
+    }
+    return goal;
+}
+
+Error Outside(const Repository &repository, const Recovery &recovery, const RecoveryTarget &target,
+              const std::string &why_not) {
+    std::string detail = why_not.empty() ? std::string() : why_not + ".";
+    if (!recovery.windows.empty()) detail += " The windows are:";
+    for (std::size_t i = 0; i < recovery.windows.size(); i++) {
+        if (i == kWindowsTold) {
+            detail += fmt::format("\n… and {} more", recovery.windows.size() - i);
+            break;
+        }
+        detail += "\n" + DescribeWindow(recovery.windows[i]);
+    }
+    return Error(Code::kNotFound,
+                 fmt::format("no recovery window of {} contains {}", repository.cluster().Path(), TargetText(target)),
+                 detail,
+                 recovery.bases.empty() ? "Take a base backup: pg_ark backup --kind physical."
+                                        : "Choose a target inside of one, or another --target-timeline. WAL counts "
+                                          "when its segment is in the store: "
+                                          "SELECT pg_switch_wal() sends the one that is being written.");
+}
+
+// Segments are archived several at once: one may come a little later than the next.
+bool HasAYoungHole(const Recovery &recovery, TimePoint now) {
+    return std::ranges::any_of(recovery.windows, [&](const RecoveryWindow &window) {
+        return window.end == RecoveryWindow::End::kHole && window.beyond_stored &&
+               *window.beyond_stored > now - kYoungHole;
+    });
+}
+
+Recovery LookOnce(Engine &engine, const std::shared_ptr<Repository> &repository) {
+    Recovery recovery;
+    std::shared_ptr<KeyRing> keys = engine.Keys(repository);
+    recovery.backups = ListBackups(*repository, keys.get(), engine.clock().Now());
+    recovery.bases = BaseBackupsOf(recovery.backups);
+    recovery.floors = ReadWalFloors(*repository, keys.get());
+    recovery.archive = ReadWalArchive(*repository, *keys, engine.ticker());
+    recovery.windows = RecoveryWindows(recovery.archive, recovery.bases, recovery.floors);
+    return recovery;
+}
+
+bool Contains(const Recovery &recovery, const RestorePoint &point) {
+    Lsn last{point.lsn.value - 1};
+    return std::ranges::any_of(recovery.windows, [&](const RecoveryWindow &window) {
+        return window.Opens() && window.from <= last && last < window.until &&
+               recovery.archive.HistoryOf(window.timeline).At(last) == point.timeline;
+    });
+}
+
+std::string_view EndName(RecoveryWindow::End end) {
+    switch (end) {
+    case RecoveryWindow::End::kHole: return "hole";
+    case RecoveryWindow::End::kExpired: return "expired";
+    case RecoveryWindow::End::kArchive: break;
+    }
+    return "archive";
+}
+
+Json PointToJson(const RestorePoint &point, bool restorable) {
+    return {{"name", point.name},
+            {"lsn", point.lsn.Text()},
+            {"timeline", point.timeline.value},
+            {"time", FormatTime(point.at, true)},
+            {"taken_by", point.by},
+            {"reason", point.reason.empty() ? Json() : Json(point.reason)},
+            {"key", point.object},
+            {"restorable", restorable},
+            {"why_not", restorable ? Json() : Json("no recovery window contains it")}};
+}
+
+}    // namespace
+
+Recovery ReadRecovery(Engine &engine, const std::shared_ptr<Repository> &repository) {
+    for (int look = 1;; look++) {
+        Recovery recovery = LookOnce(engine, repository);
+        if (look == kLooksAtAHole || !HasAYoungHole(recovery, engine.clock().Now())) return recovery;
+        engine.ticker().Check();
+        engine.clock().Sleep(std::chrono::seconds(1));
+    }
+}
+
+RecoveryChoice ChooseRecovery(Engine &engine, const std::shared_ptr<Repository> &repository,
+                              const RecoveryTarget &target, const std::string &restore_point) {
+    RecoveryChoice out;
+    RecoveryGoal goal = GoalOf(engine, repository, target, out.warnings);
+    if (!restore_point.empty())
+        goal.backup = engine.Find(repository, restore_point, {}, "physical").manifest.clear.backup;
+    Recovery recovery = ReadRecovery(engine, repository);
+    WindowChoice choice = ChooseWindow(recovery.archive, recovery.bases, recovery.windows, goal);
+    // Who names the backup may know better than the store's clock.
+    if (!choice.window && goal.backup && goal.kind == RecoveryGoal::Kind::kTime) {
+        std::string why_not = choice.why_not;
+        RecoveryGoal any = goal;
+        any.kind = RecoveryGoal::Kind::kConsistent;
+        choice = ChooseWindow(recovery.archive, recovery.bases, recovery.windows, any);
+        if (choice.window && goal.time < choice.window->opens) choice = {nullptr, why_not};
+        if (choice.window) out.warnings.push_back("the target may lie behind the end of the archive: " + why_not);
+    }
+    if (!choice.window) throw Outside(*repository, recovery, target, choice.why_not);
+    out.window = *choice.window;
+    for (BackupSummary &backup : recovery.backups)
+        if (backup.manifest.clear.backup == out.window.backup) out.backup = std::move(backup);
+    return out;
+}
+
+Json WindowToJson(const RecoveryWindow &window) {
+    bool opens = window.Opens();
+    return {{"backup_id", window.backup},
+            {"timeline", window.timeline.value},
+            {"window_start", FormatTime(window.opens, true)},
+            {"window_end", opens ? Json(FormatTime(*window.until_stored, true)) : Json()},
+            {"from_lsn", window.from.Text()},
+            {"until_lsn", opens ? Json(window.until.Text()) : Json()},
+            {"end", EndName(window.end)},
+            {"missing", window.end == RecoveryWindow::End::kHole ? Json(window.missing.Text()) : Json()},
+            {"restorable", opens}};
+}
+
+void AddRecovery(Json &result, Engine &engine, const std::shared_ptr<Repository> &repository) {
+    Recovery recovery = ReadRecovery(engine, repository);
+    result["windows"] = Json::array();
+    for (const RecoveryWindow &window : recovery.windows) result["windows"].push_back(WindowToJson(window));
+    result["points"] = Json::array();
+    for (const RestorePoint &point : ListRestorePoints(*repository, *engine.Keys(repository)))
+        result["points"].push_back(PointToJson(point, Contains(recovery, point)));
+    for (const char *list : {"windows", "points"})
+        for (Json &one : result[list]) {
+            one["store"] = engine.StoreName();
+            one["encrypted"] = repository->encrypted();
+        }
+}
+
+void AddRecoveryIfReadable(Json &result, Engine &engine, const std::shared_ptr<Repository> &repository) {
+    try {
+        AddRecovery(result, engine, repository);
+    } catch (const Error &error) {
+        if (!result.contains("warnings")) result["warnings"] = Json::array();
+        result["warnings"].push_back("the recovery windows are not known: " + error.message);
+    }
+}
+
+}    // namespace ark::cli

@@ -1,0 +1,76 @@
+#include "wal/choose.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace ark {
+namespace {
+
+using enum RecoveryGoal::Kind;
+
+std::string WhyItEnds(const RecoveryWindow &window) {
+    switch (window.end) {
+    case RecoveryWindow::End::kHole: return fmt::format("WAL segment {} is missing", window.missing.Text());
+    case RecoveryWindow::End::kExpired: return "the WAL behind it has expired";
+    case RecoveryWindow::End::kArchive: break;
+    }
+    return "nothing younger is in the store";
+}
+
+// Empty: the window contains the goal.
+std::string WhyNot(const WalArchive &archive, const RecoveryWindow &window, const RecoveryGoal &goal) {
+    if (!window.Opens()) return fmt::format("it cannot be restored: WAL segment {} is missing", window.missing.Text());
+    switch (goal.kind) {
+    case kConsistent:
+    case kUnplaced: return {};
+    case kEnd:
+        if (window.end == RecoveryWindow::End::kArchive) return {};
+        return fmt::format("its WAL ends at {}: {}", window.until.Text(), WhyItEnds(window));
+    case kPosition:
+        if (goal.position < window.from)
+            return fmt::format("it ended at {}, and is consistent from there on", window.from.Text());
+        if (goal.position >= window.until)
+            return fmt::format("its WAL ends at {}: {}", window.until.Text(), WhyItEnds(window));
+        if (goal.on && archive.HistoryOf(window.timeline).At(goal.position) != *goal.on)
+            return fmt::format("{} is a position of timeline {}, which timeline {} did not go through",
+                               goal.position.Text(), goal.on->value, window.timeline.value);
+        return {};
+    case kTime:
+        if (goal.time < window.opens) return fmt::format("it ended at {}", FormatTime(window.opens));
+        if (goal.time > *window.until_stored)
+            return fmt::format("its WAL ends with what came to the store at {}: {}", FormatTime(*window.until_stored),
+                               WhyItEnds(window));
+        return {};
+    }
+    return {};
+}
+
+}    // namespace
+
+TimelineId TimelineToFollow(const WalArchive &archive, const BaseBackup &backup, const std::string &timeline) {
+    if (timeline == "latest") return archive.LatestFrom(backup.timeline);
+    if (timeline == "current") return backup.timeline;
+    TimelineId follow;    // none, for a number that no timeline has
+    std::from_chars(timeline.data(), timeline.data() + timeline.size(), follow.value);
+    return follow;
+}
+
+WindowChoice ChooseWindow(const WalArchive &archive, const std::vector<BaseBackup> &backups,
+                          const std::vector<RecoveryWindow> &windows, const RecoveryGoal &goal) {
+    WindowChoice choice;
+    for (const BaseBackup &backup : backups) {
+        if (goal.backup && backup.id != *goal.backup) continue;
+        TimelineId follow = TimelineToFollow(archive, backup, goal.timeline);
+        std::string why_not = fmt::format("timeline {} did not go through it", follow.value);
+        for (const RecoveryWindow &window : windows) {
+            if (window.backup != backup.id || window.timeline != follow) continue;
+            why_not = WhyNot(archive, window, goal);
+            if (why_not.empty()) return {&window, {}};
+        }
+        if (choice.why_not.empty()) choice.why_not = fmt::format("backup {}: {}", backup.id, why_not);
+    }
+    return choice;
+}
+
+}    // namespace ark

@@ -1,0 +1,45 @@
+// Which WAL nobody needs any more, and why. Pure: the same arguments give the same verdicts. docs/repository-format.md, section 4.
+//
+// Kept is: the WAL of each kept base backup from its start to its stop; and on each line (a timeline with its past) that a kept backup
+// reaches, everything from a beginning on. That beginning is the start of the oldest kept backup of the line; with a recovery window
+// it is that of the newest one that was stored before the window, if there is one. A line on which nothing came since has no window.
+// What is not needed goes only if a kept backup proves it: one that was taken further on upon the same line, or, of a timeline that
+// was left for another and is not the owner's, one of a younger timeline that was stored later.
+// While a base backup is being taken, nothing goes that came since it began. Histories always stay.
+#pragma once
+
+#include "wal/windows.h"
+
+namespace ark {
+
+struct BegunBackup {
+    BackupId id;
+    TimePoint begun{};    // by the store's clock
+};
+
+struct WalNeeds {
+    std::vector<BaseBackup> kept;      // every base backup that is listed
+    std::vector<BegunBackup> begun;    // base backups that are neither committed nor fenced
+    TimelineId owner;                  // of the newest writer
+    std::optional<Duration> recovery_window{};
+    TimePoint now{};    // by the store's clock, or earlier
+};
+
+// Files of one timeline beside each other that share a fate.
+struct WalRange {
+    TimelineId timeline;
+    bool keep = true;
+    std::string reason;
+    std::vector<const ArchivedFile *> files;    // of the archive; the oldest first
+
+    std::uint64_t Bytes() const;
+    std::string Names() const;    // "000000010000000000000003 to 000000010000000000000007"
+};
+
+// Every file but histories is in one range; ranges come by timeline and position.
+std::vector<WalRange> JudgeWal(const WalArchive &archive, const WalNeeds &needs);
+
+// For each timeline, the end of the last file that goes.
+WalFloors FloorsOf(const std::vector<WalRange> &ranges, const WalNeeds &needs);
+
+}    // namespace ark

@@ -1,0 +1,335 @@
+#include "wal/expiry.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "unit/wal/archive_sample.h"
+
+namespace ark::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct ExpiryTest : ::testing::Test {
+    // "1: 3-5 goes, 6-9 stays" a timeline; other files are written as "~6" (partial) and "b6" (label).
+    std::string Verdicts() {
+        std::string text;
+        std::uint32_t timeline = 0;
+        for (const WalRange &range : JudgeWal(sample.archive, needs)) {
+            if (range.timeline.value != timeline) {
+                timeline = range.timeline.value;
+                text += fmt::format("{}{}: ", text.empty() ? "" : "\n", timeline);
+            } else {
+                text += ", ";
+            }
+            std::uint64_t first = range.files.front()->name.segment.Number(sample.size);
+            std::uint64_t last = range.files.back()->name.segment.Number(sample.size);
+            text += first == last ? std::to_string(first) : fmt::format("{}-{}", first, last);
+            text += range.keep ? " stays" : " goes";
+        }
+        return text;
+    }
+    std::string ReasonOf(std::uint32_t timeline, std::uint64_t number) {
+        for (const WalRange &range : JudgeWal(sample.archive, needs))
+            for (const ArchivedFile *file : range.files)
+                if (file->name.segment == sample.Name(timeline, number)) return range.reason;
+        return "is not there";
+    }
+    void Keep(const std::string &id, std::uint32_t timeline, const std::string &start, const std::string &stop) {
+        needs.kept.insert(needs.kept.begin(), sample.Backup(id, timeline, start, stop));
+    }
+
+    ArchiveSample sample;
+    WalNeeds needs{.kept = {}, .begun = {}, .owner = {1}, .now = ArchiveSample::Minute(1000)};
+};
+
+TEST_F(ExpiryTest, WithoutABaseBackupNothingGoes) {
+    sample.Segments(1, 1, 9);
+    EXPECT_EQ(Verdicts(), "1: 1-9 stays");
+    EXPECT_EQ(ReasonOf(1, 3), "without a base backup nothing is deleted");
+    EXPECT_TRUE(FloorsOf(JudgeWal(sample.archive, needs), needs).empty());
+}
+
+TEST_F(ExpiryTest, WhatIsBeforeTheOldestKeptBackupGoes) {
+    sample.Segments(1, 1, 12);
+    Keep("b", 1, "0/5800028", "0/6000100");
+    Keep("c", 1, "0/9000028", "0/9000100");
+    EXPECT_EQ(Verdicts(), "1: 1-4 goes, 5-6 stays, 7-8 stays, 9 stays, 10-12 stays")
+        << "the segment that holds its start stays";
+    EXPECT_EQ(ReasonOf(1, 4), "backup b is later, and no kept one needs it");
+    EXPECT_EQ(ReasonOf(1, 5), "backup b needs it to be restored");
+    EXPECT_EQ(ReasonOf(1, 8), "it is in the recovery window since backup b");
+    WalFloors floors = FloorsOf(JudgeWal(sample.archive, needs), needs);
+    EXPECT_EQ(floors, (WalFloors{{{1}, ParseLsn("0/5000000")}}));
+}
+
+TEST_F(ExpiryTest, OlderThanTheRecoveryWindowOnlyWhatABackupNeedsItselfStays) {
+    sample.Segments(1, 1, 40);
+    Keep("a", 1, "0/3000028", "0/4000100");
+    Keep("b", 1, "0/9000028", "0/A000100");
+    Keep("c", 1, "0/14000028", "0/14000100");
+    Keep("d", 1, "0/1E000028", "0/1E000100");
+    needs.now = ArchiveSample::Minute(40);
+    needs.recovery_window = 15min;    // since minute 25: it begins with c, of minute 20
+    EXPECT_EQ(Verdicts(),
+              "1: 1-2 goes, 3-4 stays, 5-8 goes, 9-10 stays, 11-19 goes, 20 stays, 21-29 stays, 30 stays, 31-40 stays");
+    EXPECT_EQ(ReasonOf(1, 2), "backup a is later, and no kept one needs it");
+    EXPECT_EQ(ReasonOf(1, 15), "older than the recovery window of 15 min 00 s, and backup c is later");
+    needs.recovery_window = 10h;
+    EXPECT_EQ(Verdicts().substr(0, 12), "1: 1-2 goes,") << "no backup is so old: everything since the oldest";
+    EXPECT_EQ(ReasonOf(1, 15), "it is in the recovery window since backup a");
+    needs.recovery_window = std::chrono::days(2);
+    EXPECT_EQ(ReasonOf(1, 15), "it is in the recovery window since backup a");
+}
+
+TEST_F(ExpiryTest, AWindowReachesBackToItsBackupEvenWhenTheServerIsIdle) {
+    sample.Segments(1, 1, 12);
+    Keep("b", 1, "0/5000028", "0/5000100");
+    needs.recovery_window = 1h;
+    needs.now = ArchiveSample::Minute(5000);
+    EXPECT_EQ(Verdicts(), "1: 1-4 goes, 5 stays, 6-12 stays");
+}
+
+TEST_F(ExpiryTest, WhatAKeptBackupNeedsOfOlderTimelinesStays) {
+    sample.Segments(1, 1, 7);
+    sample.Partial(1, 8);
+    sample.History(2, "1 0/8800000\n");
+    sample.Segments(2, 8, 14);
+    needs.owner = {2};
+    Keep("b", 1, "0/5000028", "0/5000100");
+    EXPECT_EQ(Verdicts(), "1: 1-4 goes, 5 stays, 6-8 stays\n2: 8-14 stays");
+    needs.kept.clear();
+    Keep("d", 2, "0/B000028", "0/B000100");
+    EXPECT_EQ(Verdicts(), "1: 1-8 goes\n2: 8-10 goes, 11 stays, 12-14 stays");
+    needs.kept.clear();
+    Keep("e", 2, "0/8800028", "0/8900100");
+    EXPECT_EQ(Verdicts(), "1: 1-7 goes, 8 stays\n2: 8 stays, 9-14 stays") << "the segment of the switch, both halves";
+}
+
+TEST_F(ExpiryTest, PartialSegmentsAndLabelsGoWithTheirSegment) {
+    sample.Segments(1, 1, 7);
+    sample.Label(1, 2);
+    sample.Label(1, 5);
+    Keep("b", 1, "0/5000028", "0/5000100");
+    std::vector<WalRange> ranges = JudgeWal(sample.archive, needs);
+    ASSERT_EQ(ranges.size(), 3u);
+    EXPECT_EQ(ranges[0].files.size(), 5u) << "1, 2, the label of 2, 3, 4";
+    EXPECT_EQ(ranges[1].files.size(), 2u);
+}
+
+// The old primary went on behind the switch: nobody can use that, once no backup of the timeline is kept.
+TEST_F(ExpiryTest, ABranchThatWasLeftGoesWithTheBackupsThatReachIt) {
+    sample.Segments(1, 1, 12);
+    sample.History(2, "1 0/8800000\n");
+    sample.Segments(2, 8, 14);
+    needs.owner = {2};
+    Keep("b", 1, "0/5000028", "0/5000100");
+    Keep("d", 2, "0/D000028", "0/D000100");
+    EXPECT_EQ(Verdicts(), "1: 1-4 goes, 5 stays, 6-12 stays\n2: 8-12 stays, 13 stays, 14 stays");
+    needs.kept.pop_back();
+    EXPECT_EQ(Verdicts(), "1: 1-8 goes, 9-12 goes\n2: 8-12 goes, 13 stays, 14 stays");
+    EXPECT_EQ(ReasonOf(1, 11), "timeline 1 was left, and no kept backup needs it");
+    needs.owner = {1};
+    EXPECT_EQ(Verdicts(), "1: 1-8 goes, 9-12 stays\n2: 8-12 goes, 13 stays, 14 stays")
+        << "it tells that its owner went on";
+}
+
+TEST_F(ExpiryTest, WhatCameAfterTheLaterBackupIsNoneOfABranchThatWasLeft) {
+    sample.Segments(1, 1, 30);
+    sample.History(2, "1 0/8800000\n");
+    sample.Segments(2, 8, 14);
+    needs.owner = {2};
+    Keep("d", 2, "0/D000028", "0/D000100");
+    EXPECT_EQ(Verdicts(), "1: 1-8 goes, 9-13 goes, 14-30 stays\n2: 8-12 goes, 13 stays, 14 stays");
+    EXPECT_EQ(ReasonOf(1, 20), "no kept base backup proves that it is not needed");
+}
+
+// A recovery to segment 5 made timeline 2, which has no base backup of its own: it lives from b, although c is old enough for the window.
+TEST_F(ExpiryTest, AWindowIsThatOfEachLine) {
+    sample.Segments(1, 1, 12);
+    sample.History(2, "1 0/5800000\n");
+    sample.Segments(2, 5, 40);
+    needs.owner = {2};
+    Keep("b", 1, "0/3000028", "0/3000100");
+    Keep("c", 1, "0/9000028", "0/9000100");
+    needs.now = ArchiveSample::Minute(40);
+    needs.recovery_window = 10min;
+    EXPECT_EQ(Verdicts(), "1: 1-2 goes, 3 stays, 4-5 stays, 6-8 goes, 9 stays, 10-12 stays\n2: 5-40 stays");
+    EXPECT_EQ(ReasonOf(1, 11), "no kept base backup proves that it is not needed");
+    EXPECT_EQ(ReasonOf(1, 4), "it is in the recovery window since backup b");
+}
+
+TEST_F(ExpiryTest, WithoutItsHistoryATimelineProvesNothingOfOthers) {
+    sample.Segments(1, 1, 7);
+    sample.Segments(2, 8, 14);
+    needs.owner = {1};
+    Keep("d", 2, "0/B000028", "0/B000100");
+    EXPECT_EQ(Verdicts(), "1: 1-7 stays\n2: 8-10 goes, 11 stays, 12-14 stays");
+}
+
+TEST_F(ExpiryTest, WhatCameSinceABackupBeganStays) {
+    sample.Segments(1, 1, 12);
+    Keep("c", 1, "0/A000028", "0/A000100");
+    needs.begun = {{"slow", ArchiveSample::Minute(6)}};
+    EXPECT_EQ(Verdicts(), "1: 1-4 goes, 5-12 stays");
+    EXPECT_EQ(ReasonOf(1, 7), "backup slow is being taken");
+}
+
+TEST_F(ExpiryTest, AnotherSegmentSizeIsNoReasonToDelete) {
+    sample.Segments(1, 1, 20);
+    ArchiveSample small(1);
+    needs.kept = {sample.Backup("b", 1, "0/5000028", "0/5000100")};
+    EXPECT_EQ(Verdicts(), "1: 1-4 goes, 5 stays, 6-20 stays");
+    needs.kept.push_back(small.Backup("a", 1, "0/300028", "0/300100"));
+    EXPECT_EQ(Verdicts().find("goes"), std::string::npos) << "with segments of 1 MiB, 4 lies behind the start of a";
+    ArchiveSample large(1024);
+    needs.kept = {large.Backup("z", 1, "1/28", "1/100")};
+    EXPECT_EQ(Verdicts(), "1: 1-3 goes, 4-20 stays");
+    EXPECT_EQ(ReasonOf(1, 9), "no base backup has segments of such a size");
+}
+
+// Whatever happened: each kept backup can be restored, each live line from its beginning on is whole, and nothing goes that is younger.
+class ExpiryModel : public ::testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(ExpiryModel, WindowsHoldAfterAnyExpiry) {
+    SeededRandom random(GetParam());
+    ArchiveSample sample;
+    const std::uint64_t segment = sample.size.bytes();
+    struct Live {
+        std::uint32_t timeline = 1;
+        std::uint64_t at = std::uint64_t{1} << 24;
+    } server;
+    std::uint64_t minute = 1;
+    std::uint32_t newest = 1;
+    std::vector<BaseBackup> kept;    // newest first
+    std::optional<std::pair<BaseBackup, TimePoint>> running;
+    std::vector<WalFileName> archived;
+    WalFloors floors;
+    Duration window = std::chrono::minutes(5 + random.Below(60));
+    bool has_window = random.Below(3) != 0;
+    auto now = [&] { return ArchiveSample::Minute(minute); };
+    auto write = [&](std::uint64_t bytes) {
+        std::uint64_t to = server.at + bytes;
+        for (std::uint64_t n = server.at / segment; n < to / segment; n++) {
+            minute++;
+            sample.archive.timelines[{server.timeline}].segments.push_back(
+                {WalFileName::OfSegment(sample.Name(server.timeline, n)), 100, now()});
+        }
+        server.at = to;
+    };
+    auto promote = [&](std::uint64_t at) {
+        TimelineHistory old = sample.archive.HistoryOf({server.timeline});
+        std::vector<TimelineSwitch> switches = old.switches();
+        switches.push_back({{server.timeline}, {at}, "promoted"});
+        server = {++newest, at};
+        sample.archive.timelines[{newest}].history = TimelineHistory({newest}, switches);
+    };
+    auto expire = [&] {
+        if (random.Below(2) &&
+            kept.size() > 1) {    // retention ends one, never the newest, nor what the window begins with
+            std::size_t one = 1 + random.Below(kept.size() - 1);
+            kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(one));
+        }
+        WalNeeds needs{.kept = kept, .begun = {}, .owner = {server.timeline}, .now = now()};
+        if (has_window) needs.recovery_window = window;
+        if (running) needs.begun.push_back({running->first.id, running->second});
+        std::vector<WalRange> ranges = JudgeWal(sample.archive, needs);
+        for (const auto &[timeline, floor] : FloorsOf(ranges, needs))
+            floors[timeline] = std::max(floors[timeline], floor);
+        std::set<std::string> going;
+        for (const WalRange &range : ranges)
+            if (!range.keep)
+                for (const ArchivedFile *file : range.files) going.insert(file->name.Text());
+        std::vector<RecoveryWindow> before = RecoveryWindows(sample.archive, kept);
+        std::map<TimelineId, TimePoint> last;
+        for (auto &[id, timeline] : sample.archive.timelines) {
+            for (const ArchivedFile &file : timeline.segments) last[id] = std::max(last[id], file.stored_at);
+            std::erase_if(timeline.segments,
+                          [&](const ArchivedFile &file) { return going.contains(file.name.Text()); });
+        }
+        std::vector<RecoveryWindow> after = RecoveryWindows(sample.archive, kept, floors);
+        ASSERT_EQ(before.size(), after.size());
+        for (std::size_t i = 0; i < after.size(); i++) {
+            const BaseBackup &backup = *std::ranges::find(kept, after[i].backup, &BaseBackup::id);
+            ASSERT_EQ(before[i].Opens(), after[i].Opens()) << DescribeWindow(after[i]);
+            // The promise: where anything of the line is within the window, the newest backup as old as it goes on to the end.
+            bool live =
+                !has_window || after[i].timeline.value == server.timeline || last[after[i].timeline] > now() - window;
+            bool superseded =
+                has_window && std::ranges::any_of(kept, [&](const BaseBackup &other) {
+                    return other.start > backup.start && other.stored_at <= now() - window &&
+                           sample.archive.HistoryOf(after[i].timeline).DescendsFrom(other.stop_timeline, other.stop);
+                });
+            if (live && !superseded) {
+                ASSERT_EQ(before[i].until, after[i].until) << DescribeWindow(before[i]) << "\n"
+                                                           << DescribeWindow(after[i]);
+            }
+        }
+        for (const std::string &name : going) {
+            SegmentName segment_name = ParseWalFileName(name).segment;
+            ASSERT_FALSE(kept.empty());
+            if (running) {
+                ASSERT_FALSE(segment_name.timeline == running->first.timeline &&
+                             segment_name.End(sample.size) > running->first.start)
+                    << name << " is needed by the backup that is being taken";
+            }
+            ASSERT_LE(segment_name.End(sample.size), floors[segment_name.timeline]);
+        }
+    };
+    unsigned names = 0;
+    for (int step = 0; step < 400; step++) {
+        switch (random.Below(10)) {
+        case 0:
+        case 1:
+        case 2:
+        case 3: write(random.Below(4 * segment)); break;
+        case 4:    // begins
+            if (running) break;
+            minute++;
+            running = {BaseBackup{}, now()};
+            running->first.id = "b" + std::to_string(names++);
+            running->first.timeline = running->first.stop_timeline = {server.timeline};
+            running->first.start = {server.at};
+            break;
+        case 5:    // commits: its WAL is waited for, and no floor may be above its start
+            if (!running || running->first.timeline.value != server.timeline ||
+                server.at < running->first.start.value) {
+                running.reset();
+                break;
+            }
+            write(100);
+            running->first.stop = {server.at};
+            running->first.stopped = now();
+            write(segment);
+            running->first.stored_at = now();
+            ASSERT_LE(floors[running->first.timeline], (Lsn{running->first.start.value / segment * segment}));
+            kept.insert(kept.begin(), running->first);
+            running.reset();
+            break;
+        case 6:
+            if (random.Below(3) == 0) promote(server.at);
+            break;
+        case 7:    // a recovery to an earlier point of a window, which then takes over
+            if (random.Below(6) == 0 && !kept.empty()) {
+                const BaseBackup &from = kept[random.Below(kept.size())];
+                std::vector<RecoveryWindow> windows = RecoveryWindows(sample.archive, {from}, floors);
+                const RecoveryWindow &chosen = windows[random.Below(windows.size())];
+                if (!chosen.Opens()) break;
+                std::uint64_t at = chosen.from.value + random.Below(chosen.until.value - chosen.from.value + 1);
+                TimelineHistory history = sample.archive.HistoryOf(chosen.timeline);
+                server.timeline = history.At({at - 1}).value;
+                if (running) running.reset();
+                promote(at);
+            }
+            break;
+        default: expire();
+        }
+        if (HasFatalFailure()) return;
+        ArchiveSample::Sort(sample.archive.timelines[{server.timeline}].segments);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ExpiryModel, ::testing::Range<std::uint64_t>(1, 81));
+
+}    // namespace
+}    // namespace ark::test
