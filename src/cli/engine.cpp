@@ -120,6 +120,11 @@ std::unique_ptr<Connection> Engine::Connect(const std::string &database) {
     return std::make_unique<Connection>(config_.Text("conninfo"), name, kApplicationName, ticker_, log_);
 }
 
+std::unique_ptr<Connection> Engine::ConnectForReplication() {
+    return std::make_unique<Connection>(config_.Text("conninfo"), "", "pg_ark wal-ship", ticker_, log_,
+                                        ConnectionKind::kReplication);
+}
+
 const ServerIdentity &Engine::Server() {
     if (!server_) server_ = IdentifyServer(*Connect());
     return *server_;

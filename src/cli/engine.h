@@ -56,8 +56,10 @@ public:
 
     // Connects to the source as settings say. `database` empty: ark.database or the conninfo's own.
     std::unique_ptr<Connection> Connect(const std::string &database = {});
+    std::unique_ptr<Connection> ConnectForReplication();
     const ServerIdentity &Server();    // asked once
-    bool ServerReachable();            // false, and why is noted, if it cannot be asked
+    void ForgetServer() { server_.reset(); }
+    bool ServerReachable();    // false, and why is noted, if it cannot be asked
     // From here on "this server" is the one of that data directory: what it says of itself is believed, and no connection is made.
     // For commands that the server runs when it takes no connections.
     void UseDataDirectory(const DataDirectory &directory, TimelineId timeline, Lsn position);

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "wal/reach.h"
+#include "wal/tail_windows.h"
+
 namespace ark::cli {
 namespace {
 
@@ -97,6 +100,11 @@ Recovery LookOnce(Engine &engine, const std::shared_ptr<Repository> &repository)
     recovery.floors = ReadWalFloors(*repository, keys.get());
     recovery.archive = ReadWalArchive(*repository, *keys, engine.ticker());
     recovery.windows = RecoveryWindows(recovery.archive, recovery.bases, recovery.floors);
+    if (std::vector<layout::TailName> tail = ListTail(*repository); !tail.empty())
+        ReachIntoTail(recovery.windows, recovery.archive, recovery.bases, tail,
+                      [&](const TimelineHistory &history, Lsn end) {
+                          return KnownUntil(*repository, *keys, history, end);
+                      });
     return recovery;
 }
 
@@ -162,6 +170,27 @@ RecoveryChoice ChooseRecovery(Engine &engine, const std::shared_ptr<Repository> 
     for (BackupSummary &backup : recovery.backups)
         if (backup.manifest.clear.backup == out.window.backup) out.backup = std::move(backup);
     return out;
+}
+
+RecoveryTarget Reachable(Engine &engine, const std::shared_ptr<Repository> &repository, const RecoveryChoice &choice,
+                         RecoveryTarget target) {
+    using enum RecoveryTarget::Kind;
+    std::optional<BaseBackup> base = BaseBackupOf(choice.backup);
+    if (target.kind != kTime || !base) return target;
+    std::shared_ptr<KeyRing> keys = engine.Keys(repository);
+    WalReach reach =
+        FindWalReach(*repository, *keys, StoredHistory(*repository, *keys, choice.window.timeline), base->segment_size,
+                     base->start, engine.ticker());
+    std::optional<Lsn> position = PositionOf(ParseMoment(target.value), target.inclusive, reach, base->stopped);
+    if (!position) return target;
+    engine.log().Note(fmt::format("nothing was committed between {} and {}: recovery goes to position {}",
+                                  reach.last_outcome ? FormatTime(*reach.last_outcome, true) : "the backup",
+                                  target.value, position->Text()));
+    bool behind = *position >= base->stop;
+    target.kind = behind ? kLsn : kImmediate;
+    target.value = behind ? position->Text() : "immediate";
+    target.inclusive = true;
+    return target;
 }
 
 Json WindowToJson(const RecoveryWindow &window) {

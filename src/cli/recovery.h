@@ -30,6 +30,11 @@ struct RecoveryChoice {
 RecoveryChoice ChooseRecovery(Engine &engine, const std::shared_ptr<Repository> &repository,
                               const RecoveryTarget &target, const std::string &restore_point);
 
+// Recovery reaches no moment behind the last commit; what the store knows of such a one is the position, which the target becomes, with a
+// note. Throws as PositionOf() does.
+RecoveryTarget Reachable(Engine &engine, const std::shared_ptr<Repository> &repository, const RecoveryChoice &choice,
+                         RecoveryTarget target);
+
 // A window object of docs/engine-protocol.md.
 Json WindowToJson(const RecoveryWindow &window);
 

@@ -67,6 +67,7 @@ Verb CatVerb();
 Verb VerifyVerb();
 Verb WalPushVerb();
 Verb WalFetchVerb();
+Verb WalShipVerb();
 Verb CheckVerb();
 Verb StatusVerb();
 Verb KeyVerb();

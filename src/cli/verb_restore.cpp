@@ -129,6 +129,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     const BackupSummary &backup = choice.backup;
     const ManifestClear &clear = backup.manifest.clear;
     request.target.reads_ahead = choice.window.end == RecoveryWindow::End::kArchive;
+    request.target = Reachable(engine, repository, choice, request.target);
     request.restore_command = RestoreCommand(engine, *repository);
     request.digest_key = engine.Keys(repository)->Get(clear.domain, clear.generation);
     auto frames = std::make_shared<FrameReader>(repository, engine.Keys(repository));

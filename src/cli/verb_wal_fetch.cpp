@@ -33,18 +33,26 @@ public:
         std::shared_ptr<Repository> repository = engine_.OpenForReading();
         std::shared_ptr<KeyRing> keys = engine_.Keys(repository);
         FetchOutcome outcome = FetchWalFile(*repository, *keys, name_, to_);
-        if (segment && outcome == FetchOutcome::kAbsent && !command_.directory().IsStandby())
-            outcome = LookAgain(*repository, *keys);
+        if (segment && outcome == FetchOutcome::kAbsent) outcome = LookAgain(*repository, *keys);
         if (segment && outcome == FetchOutcome::kFetched) GoOn();
         return outcome;
     }
 
 private:
-    // Archiving is parallel, so that a segment may come a little later than the next; a server that was told "absent" would end its
-    // recovery there. (A standby asks again by itself, and is stopped by an error.)
+    // The end of the WAL lies in pieces. Archiving is parallel, so that a segment may come a little later than the next; a server that
+    // was told "absent" would end its recovery there. (A standby asks again by itself, and is stopped by an error.)
     FetchOutcome LookAgain(const Repository &repository, KeyRing &keys) {
         SteadyPoint deadline = engine_.clock().Steady() + kHolePatience;
-        while (IsHole(repository, keys, name_.segment, command_.directory().segment_size())) {
+        const WalSegmentSize size = command_.directory().segment_size();
+        for (;;) {
+            bool hole = IsHole(repository, keys, name_.segment, size);
+            FetchOutcome outcome = FetchFromPieces(repository, keys, name_.segment, size,
+                                                   hole ? PiecesWanted::kWhole : PiecesWanted::kAny, to_);
+            // Pieces go when their segment has come: it is asked for after them.
+            if (FetchWalFile(repository, keys, name_, to_) == FetchOutcome::kFetched ||
+                outcome == FetchOutcome::kFetched)
+                return FetchOutcome::kFetched;
+            if (!hole || command_.directory().IsStandby()) return FetchOutcome::kAbsent;
             if (engine_.clock().Steady() > deadline)
                 throw Error(
                     Code::kUnavailable, fmt::format("WAL segment \"{}\" is missing in the store", name_.Text()),
@@ -53,9 +61,7 @@ private:
                     "can only go as far as the segment before: give a target there.");
             engine_.ticker().Check();
             engine_.clock().Sleep(kHoleLook);
-            if (FetchWalFile(repository, keys, name_, to_) == FetchOutcome::kFetched) return FetchOutcome::kFetched;
         }
-        return FetchOutcome::kAbsent;
     }
 
     // Waits for one that is being fetched just now.

@@ -23,7 +23,8 @@ const std::vector<Verb> &Verbs() {
                                          KeyVerb(),
                                          LeaseVerb(),
                                          WalPushVerb(),
-                                         WalFetchVerb()};
+                                         WalFetchVerb(),
+                                         WalShipVerb()};
     return verbs;
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "extension/catalog.h"
+#include "extension/engine_defaults.h"
 #include "extension/engine_events.h"
 #include "extension/engine_process.h"
 #include "extension/settings.h"
@@ -107,37 +108,6 @@ void Begin(void *context) {
     auto *begun = static_cast<Begun *>(context);
     begun->row = RunQuery(query::kBeginJob, {IdText()});
     begun->superuser = GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false);
-}
-
-// Quoted as libpq wants it.
-void AppendQuoted(StringInfo out, const char *text) {
-    appendStringInfoChar(out, '\'');
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\') appendStringInfoChar(out, '\\');
-        appendStringInfoChar(out, *text);
-    }
-    appendStringInfoChar(out, '\'');
-}
-
-char *DefaultConninfo(const char *superuser) {
-    const char *directories = GetConfigOption("unix_socket_directories", true, false);
-    char *host = pstrdup(directories ? directories : "");
-    if (char *comma = strchr(host, ',')) *comma = '\0';
-    char *end = host + strlen(host);
-    while (end > host && end[-1] == ' ') *--end = '\0';
-    StringInfoData out;
-    initStringInfo(&out);
-    appendStringInfoString(&out, "host=");
-    AppendQuoted(&out, host[0] ? host : "localhost");
-    appendStringInfo(&out, " port=%s user=", GetConfigOption("port", false, false));
-    AppendQuoted(&out, superuser);
-    return out.data;
-}
-
-char *ServerBindir() {
-    char *path = pstrdup(my_exec_path);
-    get_parent_directory(path);
-    return path;
 }
 
 void StartEngine(const Begun &begun) {

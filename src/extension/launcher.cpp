@@ -10,6 +10,7 @@
 #include "extension/job_worker.h"
 #include "extension/settings.h"
 #include "extension/submit.h"
+#include "extension/tail_worker.h"
 
 extern "C" PGDLLEXPORT void ark_launcher_main(Datum);
 
@@ -355,7 +356,8 @@ void ark_launcher_main(Datum) {
         MemoryContextSwitchTo(turn_context);
         MemoryContextReset(turn_context);
         pgstat_report_activity(STATE_RUNNING, "looking for work");
-        long timeout = Turn();
+        long timeout = Turn(), again = KeepTailWorker();
+        if (again >= 0) timeout = Min(timeout, again);
         pgstat_report_activity(STATE_IDLE, nullptr);
         Wait(timeout);
     }

@@ -33,6 +33,14 @@ void Sha256Stream::Update(ByteView bytes) {
     Must(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1, "compute SHA-256");
 }
 
+Sha256Digest Sha256Stream::SoFar() const {
+    State copy;
+    Must(copy.context != nullptr && EVP_MD_CTX_copy_ex(copy.context, state_->context) == 1, "copy a SHA-256");
+    Sha256Digest out;
+    Must(EVP_DigestFinal_ex(copy.context, Raw(out.data()), nullptr) == 1, "finish SHA-256");
+    return out;
+}
+
 Sha256Digest Sha256Stream::Finish() {
     Sha256Digest out;
     Must(EVP_DigestFinal_ex(state_->context, Raw(out.data()), nullptr) == 1, "finish SHA-256");

@@ -25,7 +25,8 @@ public:
     Sha256Stream &operator=(Sha256Stream &&) noexcept;
 
     void Update(ByteView bytes);
-    Sha256Digest Finish();    // once
+    Sha256Digest SoFar() const;    // of what was given until now; more may follow
+    Sha256Digest Finish();         // once
 
 private:
     struct State;

@@ -129,6 +129,13 @@ constexpr Setting kSettings[] = {
      .help = "As ark.compression. A fast level keeps the archive from falling behind a busy server.",
      .example = "zstd:3"},
 
+    {.name = "wal_ship_interval", .group = "WAL archiving", .type = kDuration, .default_value = "10s", .min = 0, .max = kDay, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "WAL is stored when its segment is finished, and not before", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "how often the WAL of the unfinished segment is stored",
+     .help = "What a server that is lost for ever takes with it: what was committed within this time and that of one upload. While it is above 0, ark.store is set and the server archives with pg_ark, "
+             "the server runs a process that ships its WAL. Each time costs a request to the store, on a quiet server two.",
+     .example = "1s"},
+
     {.name = "scheduler", .group = "Scheduler and jobs", .type = kBool, .default_value = "on", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
      .summary = "whether schedules are run",

@@ -26,6 +26,9 @@ bool IsPackId(std::string_view text) { return IsHex(text, 64); }
 bool IsEventId(std::string_view text) {
     return text.size() == 19 && IsCounter(text.substr(0, 10)) && text[10] == '-' && IsHex(text.substr(11), 8);
 }
+bool IsPosition(std::string_view text) {
+    return text.size() == 16 && All(text, [](char c) { return IsDigit(c) || (c >= 'A' && c <= 'F'); });
+}
 bool IsFrameNumber(std::string_view text) {
     return All(text, IsDigit) && text.size() <= 10 && (text == "0" || text[0] != '0');
 }
@@ -70,9 +73,9 @@ bool IsBackupId(std::string_view text) {
 namespace layout {
 namespace {
 
-constexpr std::array<std::string_view, 12> kKindNames{"repository", "writer",     "key", "begin",
-                                                      "packs",      "manifest",   "end", "pack",
-                                                      "event",      "quarantine", "wal", "reserved"};
+constexpr std::array<std::string_view, 13> kKindNames{"repository", "writer", "key",     "begin", "packs",
+                                                      "manifest",   "end",    "pack",    "event", "quarantine",
+                                                      "wal",        "tail",   "reserved"};
 
 std::optional<Place> ParseBackupObject(std::string_view id, std::string_view what) {
     if (!IsBackupId(id)) return std::nullopt;
@@ -107,6 +110,9 @@ std::optional<Place> ParseWal(std::string_view timeline, std::string_view file) 
     }
     return Place{.kind = Kind::kWal, .id = std::string(file)};
 }
+
+std::string Position(Lsn lsn) { return fmt::format("{:016X}", lsn.value); }
+Lsn ReadPosition(std::string_view text) { return {std::stoull(std::string(text), nullptr, 16)}; }
 
 std::vector<std::string_view> Split(std::string_view name) {
     std::vector<std::string_view> parts;
@@ -159,14 +165,44 @@ std::string Quarantine(std::string_view pack_hex, std::uint64_t frame) {
 std::string WalOf(TimelineId timeline) { return fmt::format("wal/{}/", timeline.Text()); }
 std::string Wal(const WalFileName &file) { return WalOf(file.timeline) + file.Text(); }
 
+std::string Tail(const TailName &name) {
+    return fmt::format("{}{}/{}/{}{}", kTailFolder, Counter(name.epoch), name.timeline.Text(), Position(name.start),
+                       name.IsMark() ? "." + Counter(name.mark) : "-" + Position(name.end));
+}
+
+std::optional<TailName> ParseTail(std::string_view name) {
+    std::vector<std::string_view> parts = Split(name);
+    if (parts.size() != 4 || parts[0] != "tail" || !IsCounter(parts[1]) || parts[3].size() < 17 ||
+        !IsPosition(parts[3].substr(0, 16)))
+        return std::nullopt;
+    TailName tail;
+    try {
+        tail.timeline = ParseTimelineId(parts[2]);
+    } catch (const Error &) {    // no timeline
+        return std::nullopt;
+    }
+    tail.epoch = std::stoull(std::string(parts[1]));
+    tail.start = tail.end = ReadPosition(parts[3].substr(0, 16));
+    std::string_view rest = parts[3].substr(17);
+    if (parts[3][16] == '-' && IsPosition(rest))
+        tail.end = ReadPosition(rest);
+    else if (parts[3][16] == '.' && IsCounter(rest))
+        tail.mark = std::stoull(std::string(rest));
+    else
+        return std::nullopt;
+    if (tail.IsMark() != (tail.start == tail.end) || tail.end < tail.start) return std::nullopt;
+    return tail;
+}
+
 std::string_view KindName(Kind kind) { return kKindNames.at(static_cast<std::size_t>(kind)); }
 
 std::optional<Place> Parse(std::string_view name) {
     if (name == kIdentity) return Place{.kind = Kind::kRepository};
     std::vector<std::string_view> parts = Split(name);
     std::string_view folder = parts[0];
-    if (folder == "tail" || folder == "labels")
-        return parts.size() > 1 ? std::optional(Place{.kind = Kind::kReserved}) : std::nullopt;
+    if (folder == "tail")
+        return ParseTail(name) ? std::optional(Place{.kind = Kind::kTail, .id = std::string(name)}) : std::nullopt;
+    if (folder == "labels") return parts.size() > 1 ? std::optional(Place{.kind = Kind::kReserved}) : std::nullopt;
     if (parts.size() == 2 && folder == "writers" && IsCounter(parts[1]))
         return Place{.kind = Kind::kWriter, .id = std::string(parts[1])};
     if (parts.size() == 2 && folder == "quarantine") {

@@ -41,6 +41,19 @@ std::string Quarantine(std::string_view pack_hex, std::uint64_t frame);
 std::string Wal(const WalFileName &file);
 std::string WalOf(TimelineId timeline);    // prefix of its files
 
+// WAL ahead of its segment (section 13): the bytes from `start` to `end`, or, where these are one, a mark.
+struct TailName {
+    std::uint64_t epoch = 0;
+    TimelineId timeline;
+    Lsn start, end;
+    std::uint64_t mark = 0;    // counts marks; 0: a piece
+    auto operator<=>(const TailName &) const = default;
+    bool IsMark() const { return mark != 0; }
+};
+inline const std::string kTailFolder = "tail/";
+std::string Tail(const TailName &name);
+std::optional<TailName> ParseTail(std::string_view name);
+
 enum class Kind {
     kRepository,
     kWriter,
@@ -53,6 +66,7 @@ enum class Kind {
     kEvent,
     kQuarantine,
     kWal,
+    kTail,
     kReserved
 };
 std::string_view KindName(Kind kind);    // as in the header

@@ -71,7 +71,7 @@ int PollFor(int fd, short events, int timeout_ms) {
 }    // namespace
 
 Connection::Connection(std::string_view conninfo, std::string_view database, std::string_view application_name,
-                       Ticker &ticker, Log &log)
+                       Ticker &ticker, Log &log, ConnectionKind kind)
     : state_(std::make_unique<State>(ticker, log)) {
     Options options = ParseConninfo(std::string(conninfo));
     // A connection may be silent for hours, while others copy. Whatever forgets silent ones on the way is kept awake, unless the
@@ -93,6 +93,10 @@ Connection::Connection(std::string_view conninfo, std::string_view database, std
     }
     keywords.push_back("application_name");
     values.push_back(application.c_str());
+    if (kind == ConnectionKind::kReplication) {
+        keywords.push_back("replication");
+        values.push_back("true");
+    }
     keywords.push_back(nullptr);
     values.push_back(nullptr);
 

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -36,12 +37,25 @@ private:
 
 using Parameters = std::vector<std::optional<std::string>>;
 
+// Of START_REPLICATION; positions are those of the log.
+struct WalMessage {
+    enum class Kind { kNothing, kData, kKeepalive };
+    Kind kind = Kind::kNothing;
+    std::uint64_t at = 0;     // of the first of `bytes`
+    std::uint64_t end = 0;    // data: of what the server has; keepalive: of what it has sent
+    TimePoint time{};         // by the server's clock, when it was sent
+    bool reply_requested = false;
+    ByteView bytes{};    // until the next message
+};
+
+enum class ConnectionKind { kSql, kReplication };    // kReplication: physical; it takes replication commands alone
+
 class Connection {
 public:
     // `conninfo` as libpq takes it; `database` overrides its dbname when given. Failures: kUnavailable (no server, timeout; SQLSTATE 08001),
     // kPermissionDenied (authentication). The password, if any, never appears in a message.
     Connection(std::string_view conninfo, std::string_view database, std::string_view application_name, Ticker &ticker,
-               Log &log);
+               Log &log, ConnectionKind kind = ConnectionKind::kSql);
     ~Connection();
     Connection(const Connection &) = delete;
 
@@ -87,6 +101,26 @@ public:
         Connection &connection_;
     };
     CopyIn BeginCopyIn(std::string_view sql);
+
+    // START_REPLICATION … PHYSICAL.
+    class WalStream {
+    public:
+        WalStream(WalStream &&other) noexcept;
+        ~WalStream();
+        // The next message, or kNothing after `patience`. False: the server ended the stream, as it does when it shuts down.
+        bool Receive(Duration patience, WalMessage &message);
+        // How far we are; a `flushed` of 0 says nothing, so that nobody's commit waits for us. `ask`: the server answers with a
+        // keepalive.
+        void SendStatus(std::uint64_t written, std::uint64_t flushed, TimePoint now, bool ask);
+
+    private:
+        friend class Connection;
+        explicit WalStream(Connection &connection) : connection_(connection) {}
+        static void Parse(ByteView bytes, WalMessage &message);
+        Connection &connection_;
+        char *buffer_ = nullptr;
+    };
+    WalStream BeginWalStream(std::string_view command);
 
     int server_version_num() const;
     std::string Parameter(std::string_view name) const;    // PQparameterStatus

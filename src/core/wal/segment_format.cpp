@@ -9,7 +9,7 @@
 namespace ark {
 namespace {
 
-constexpr std::string_view kSealWord = "seal ";
+constexpr std::string_view kSealInfo = "pg_ark wal header 1";
 
 bool HasPosition(const WalFileName &name) {
     return name.kind == WalFileName::Kind::kSegment || name.kind == WalFileName::Kind::kPartial;
@@ -18,16 +18,6 @@ bool HasPosition(const WalFileName &name) {
 bool IsHex64(std::string_view text) {
     return text.size() == 64 &&
            std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-std::string Seal(const DomainKey &key, const std::string &salt, std::string_view header) {
-    if (!key.encrypted()) return Sha256Hex(AsBytes(header));
-    Key sealer = Hkdf(key.key->bytes(), HexDecode(salt), "pg_ark wal header 1");
-    return HexEncode(HmacSha256(sealer.bytes(), AsBytes(header)));
-}
-
-std::string SealLine(const DomainKey &key, const std::string &salt, std::string_view header) {
-    return fmt::format("{}{}\n", kSealWord, Seal(key, salt, header));
 }
 
 Error Refuse(const WalFileName &name, std::string detail) {
@@ -77,21 +67,9 @@ std::string SegmentDigest(const DomainKey &key, const Sha256Digest &file) {
     return key.encrypted() ? key.Digest(file) : HexEncode(file);
 }
 
-SegmentCipher::SegmentCipher(const Repository &repository, const DomainKey &key, const SegmentInfo &info) {
-    if (!key.encrypted()) return;
-    key_ = Hkdf(key.key->bytes(), HexDecode(info.salt), "pg_ark wal 1");
-    context_ = fmt::format("pg_ark|1|{}|{}|wal|{}|", repository.id(), key.domain, layout::Wal(info.name));
-}
-
-void SegmentCipher::SealTail(std::uint64_t frame, Bytes &bytes, std::size_t from) const {
-    if (key_) GcmSealTail(*key_, NumberNonce(frame), context_ + std::to_string(frame), bytes, from);
-}
-
-void SegmentCipher::Open(std::uint64_t frame, Bytes &stored) const {
-    if (!key_) return;
-    Bytes opened;
-    GcmOpen(*key_, NumberNonce(frame), context_ + std::to_string(frame), stored, opened);
-    stored.swap(opened);
+FrameCipher SegmentCipher(const Repository &repository, const DomainKey &key, const SegmentInfo &info) {
+    return FrameCipher(key, info.salt, "pg_ark wal 1",
+                       fmt::format("pg_ark|1|{}|{}|wal|{}|", repository.id(), key.domain, layout::Wal(info.name)));
 }
 
 std::string FormatSegmentFront(const Repository &repository, const DomainKey &key, const SegmentInfo &info) {
@@ -107,7 +85,7 @@ std::string FormatSegmentFront(const Repository &repository, const DomainKey &ke
     header.more["length"] = info.length;
     header.more["digest"] = info.digest;
     std::string line = FormatHeader(header);
-    return line + SealLine(key, info.salt, line);
+    return line + SealLine(key, info.salt, kSealInfo, line);
 }
 
 SegmentFront ParseSegmentFront(ByteView object, const Repository &repository, KeyRing &keys, const WalFileName &name) {
@@ -119,7 +97,7 @@ SegmentFront ParseSegmentFront(ByteView object, const Repository &repository, Ke
     front.size = line + kSealLineSize;
     if (object.size() < front.size) throw Refuse(name, "It ends before its seal.");
     std::string_view text = AsText(object.first(front.size));
-    if (text.substr(line) != SealLine(front.key, front.info.salt, text.substr(0, line)))
+    if (text.substr(line) != SealLine(front.key, front.info.salt, kSealInfo, text.substr(0, line)))
         throw Refuse(name, "Its header does not fit its seal: it was altered.");
     return front;
 }

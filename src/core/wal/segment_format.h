@@ -4,19 +4,12 @@
 #include <optional>
 #include <string>
 
-#include "base/digest.h"
-#include "codec/compress.h"
 #include "pgdata/wal_name.h"
-#include "repo/keys.h"
+#include "wal/sealed_object.h"
 
 namespace ark {
 
 constexpr std::uint64_t kLongestWalFile = 1 << 30;
-constexpr std::size_t kWalFrameSize = 1 << 20;    // plain bytes, as we write it
-constexpr std::size_t kMostWalFrame = 4 << 20;    // as anybody may
-constexpr std::size_t kWalPrefixSize = 8;         // before each frame
-constexpr std::size_t kSealLineSize = 70;
-constexpr std::size_t kWalFrontLimit = kHeaderLimit + kSealLineSize;
 
 // What the header says.
 struct SegmentInfo {
@@ -39,17 +32,7 @@ bool IsWalFileLength(const WalFileName &name, std::uint64_t length);
 
 std::string SegmentDigest(const DomainKey &key, const Sha256Digest &file);
 
-// Encrypts and decrypts the frames of one object; in a path without encryption they are what they are.
-class SegmentCipher {
-public:
-    SegmentCipher(const Repository &repository, const DomainKey &key, const SegmentInfo &info);
-    void SealTail(std::uint64_t frame, Bytes &bytes, std::size_t from) const;
-    void Open(std::uint64_t frame, Bytes &stored) const;    // in place; throws kCorrupt
-
-private:
-    std::optional<Key> key_;
-    std::string context_;
-};
+FrameCipher SegmentCipher(const Repository &repository, const DomainKey &key, const SegmentInfo &info);
 
 std::string FormatSegmentFront(const Repository &repository, const DomainKey &key, const SegmentInfo &info);
 

@@ -57,69 +57,6 @@ Error Damaged(const WalFileName &name, std::string detail) {
     return Error(Code::kCorrupt, fmt::format("the stored WAL file \"{}\" is damaged", name.Text()), std::move(detail));
 }
 
-// What lies behind the front, taken piece by piece and digested.
-class Body {
-public:
-    Body(Reader &reader, const WalFileName &name, Bytes begin)
-        : reader_(reader), name_(name), have_(std::move(begin)) {}
-
-    // The front, once it is parsed: `size` bytes.
-    void Skip(std::size_t size) {
-        digest_.Update(ByteView(have_).first(size));
-        at_ = size;
-    }
-    // Exactly `size` bytes, replacing `to`.
-    void Take(std::size_t size, Bytes &to, bool digested = true) {
-        to.resize(size);
-        std::size_t filled = std::min(size, have_.size() - at_);
-        std::copy_n(have_.begin() + static_cast<std::ptrdiff_t>(at_), filled, to.begin());
-        at_ += filled;
-        while (std::size_t n = filled < size ? reader_.Read(MutableBytes(to).subspan(filled)) : 0) filled += n;
-        if (filled < size) throw Damaged(name_, "It ends too early.");
-        if (digested) digest_.Update(to);
-    }
-    void Finish() {
-        Bytes line;
-        std::string expected = "sha256 " + HexEncode(digest_.Finish()) + "\n";
-        Take(kCheckLineSize, line, false);
-        if (AsText(line) != expected) throw Damaged(name_, "Its bytes do not have the digest of its last line.");
-        std::byte more;
-        if (at_ < have_.size() || reader_.Read({&more, 1}) != 0) throw Damaged(name_, "It goes on after its end.");
-    }
-
-private:
-    Reader &reader_;
-    const WalFileName &name_;
-    Bytes have_;
-    std::size_t at_ = 0;
-    Sha256Stream digest_;
-};
-
-Bytes ReadFront(Reader &reader) {
-    Bytes front(kWalFrontLimit);
-    std::size_t have = 0;
-    while (std::size_t n = have < front.size() ? reader.Read(MutableBytes(front).subspan(have)) : 0) have += n;
-    front.resize(have);
-    return front;
-}
-
-// One frame, decoded; its plain length is at most `left`.
-void TakeFrame(Body &body, std::uint64_t frame, std::uint64_t left, const SegmentCipher &cipher,
-               Decompressor &decompressor, const WalFileName &name, Bytes &stored, Bytes &plain) {
-    body.Take(kWalPrefixSize, stored);
-    auto length = GetBigEndian<std::uint32_t>(stored.data()), size = GetBigEndian<std::uint32_t>(stored.data() + 4);
-    if (size == 0 || size > kMostWalFrame || size > left || length > 2 * kMostWalFrame)
-        throw Damaged(name, fmt::format("Frame {} has an impossible length.", frame));
-    body.Take(length, stored);
-    try {
-        cipher.Open(frame, stored);
-        decompressor.Decompress(stored, size, plain);
-    } catch (const Error &error) {
-        if (error.code != Code::kCorrupt) throw;
-        throw Damaged(name, fmt::format("Frame {}: {}. {}", frame, error.message, error.detail));
-    }
-}
-
 }    // namespace
 
 SegmentResult WriteSegment(const Repository &repository, KeyRing &keys, const DomainKey &key, const SegmentFacts &facts,
@@ -167,17 +104,14 @@ std::optional<SegmentInfo> ReadSegment(const Repository &repository, KeyRing &ke
     if (!reader) return std::nullopt;
     Bytes begin = ReadFront(*reader);
     SegmentFront front = ParseSegmentFront(begin, repository, keys, name);
-    Body body(*reader, name, std::move(begin));
-    body.Skip(front.size);
-    SegmentCipher cipher(repository, front.key, front.info);
+    SealedBody body(*reader, fmt::format("WAL file \"{}\"", name.Text()), std::move(begin), front.size);
+    FrameCipher cipher = SegmentCipher(repository, front.key, front.info);
     Decompressor decompressor(front.info.compression);
     Sha256Stream digest;
-    Bytes stored, plain;
-    std::uint64_t left = front.info.length;
-    for (std::uint64_t frame = 0; left > 0; frame++) {
-        TakeFrame(body, frame, left, cipher, decompressor, name, stored, plain);
+    Bytes plain;
+    for (std::uint64_t left = front.info.length; left > 0; left -= plain.size()) {
+        body.TakeFrame(left, cipher, decompressor, plain);
         digest.Update(plain);
-        left -= plain.size();
         sink(plain);
     }
     body.Finish();

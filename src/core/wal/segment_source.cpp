@@ -31,7 +31,7 @@ SegmentSource::~SegmentSource() = default;
 void SegmentSource::Begin() {
     info_.salt = random_.Hex(32);
     salts_.push_back(info_.salt);
-    cipher_.emplace(repository_, key_, info_);
+    cipher_.emplace(SegmentCipher(repository_, key_, info_));
     object_digest_.emplace();
     file_digest_.emplace();
     part_ = Part::kFrames;
@@ -89,11 +89,8 @@ void SegmentSource::ProduceFrame() {
                     fmt::format("WAL file \"{}\" became shorter while it was read", info_.name.Text()));
     file_digest_->Update(piece_);
     left_ -= piece_.size();
-    out_.assign(kWalPrefixSize, std::byte{0});
-    compressor_.Compress(piece_, out_);
-    cipher_->SealTail(frame_++, out_, kWalPrefixSize);
-    PutBigEndian(out_.data(), static_cast<std::uint32_t>(out_.size() - kWalPrefixSize));
-    PutBigEndian(out_.data() + 4, static_cast<std::uint32_t>(piece_.size()));
+    out_.clear();
+    AppendFrame(piece_, frame_++, compressor_, *cipher_, out_);
     Emit();
 }
 

@@ -41,7 +41,7 @@ private:
 
     Part part_ = Part::kFrames;
     std::vector<std::string> salts_;
-    std::optional<SegmentCipher> cipher_;
+    std::optional<FrameCipher> cipher_;
     std::optional<Sha256Stream> object_digest_, file_digest_;
     std::uint64_t frame_ = 0, left_ = 0, size_ = 0;
     Bytes piece_, out_;

@@ -125,9 +125,13 @@ std::optional<SegmentName> WalSpool::Asked() const noexcept {
     }
 }
 
-std::optional<Fd> WalSpool::LockFetching() {
+std::optional<Fd> WalSpool::LockFetching() { return Lock("fetching.lock"); }
+
+std::optional<Fd> WalSpool::LockShipping() { return Lock("shipping.lock"); }
+
+std::optional<Fd> WalSpool::Lock(const char *name) {
     MakeFolder(fetched_);
-    std::filesystem::path lock = folder_ / "fetching.lock";
+    std::filesystem::path lock = folder_ / name;
     Fd file = OpenFile(lock, O_RDWR | O_CREAT);
     if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
     if (errno == EWOULDBLOCK) return std::nullopt;

@@ -39,8 +39,11 @@ public:
 
     // Held by the one process that fetches ahead; nullopt if another one does.
     std::optional<Fd> LockFetching();
+    // By the one that ships the WAL.
+    std::optional<Fd> LockShipping();
 
 private:
+    std::optional<Fd> Lock(const char *name);
     std::filesystem::path folder_, pushed_, fetched_;
 };
 

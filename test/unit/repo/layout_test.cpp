@@ -29,7 +29,9 @@ TEST(Layout, PlacesEveryNameItSpells) {
         {layout::Wal(ParseWalFileName("0000000A0000000000000001.partial")), Kind::kWal},
         {layout::Wal(ParseWalFileName("00000002.history")), Kind::kWal},
         {layout::Wal(ParseWalFileName("000000010000000000000001.00000028.backup")), Kind::kWal},
-        {"tail/1", Kind::kReserved},
+        {layout::Tail({.epoch = 1, .timeline = {2}, .start = {0x16B3000000}, .end = {0x16B3000028}}), Kind::kTail},
+        {layout::Tail({.epoch = 1, .timeline = {2}, .start = {0x16B3}, .end = {0x16B3}, .mark = 7}), Kind::kTail},
+        {"labels/1", Kind::kReserved},
     };
     for (const auto &[name, kind] : names) {
         std::optional<layout::Place> place = layout::Parse(name);
@@ -42,6 +44,15 @@ TEST(Layout, PlacesEveryNameItSpells) {
     EXPECT_EQ(layout::Parse(layout::Event("cluster", "0000000007-0123abcd", "policy"))->type, "policy");
     EXPECT_EQ(layout::Parse(layout::Key("cluster", 3, "0123456789abcdef"))->id, "0000000003.0123456789abcdef");
     EXPECT_EQ(layout::Parse(layout::Quarantine(kHex, 17))->id, "17");
+}
+
+TEST(Layout, ATailsNameSaysWhereItLies) {
+    layout::TailName piece{.epoch = 12, .timeline = {1}, .start = {0x16B3000000}, .end = {0x16B3000028}};
+    EXPECT_EQ(layout::Tail(piece), "tail/0000000012/00000001/00000016B3000000-00000016B3000028");
+    EXPECT_EQ(layout::ParseTail(layout::Tail(piece)), piece);
+    layout::TailName mark{.epoch = 12, .timeline = {1}, .start = {0x28}, .end = {0x28}, .mark = 3};
+    EXPECT_EQ(layout::Tail(mark), "tail/0000000012/00000001/0000000000000028.0000000003");
+    EXPECT_EQ(layout::ParseTail(layout::Tail(mark)), mark);
 }
 
 TEST(Layout, DoesNotPlaceNamesThatItDoesNotSpell) {
@@ -74,6 +85,14 @@ TEST(Layout, DoesNotPlaceNamesThatItDoesNotSpell) {
                                    "wal/00000001/00000001.history.partial",
                                    "wal/1/000000010000000000000001",
                                    "wal/00000001/x/000000010000000000000001",
+                                   "tail/1",
+                                   "tail/0000000001/00000001/00000016B3000000",
+                                   "tail/0000000001/00000001/00000016B3000000-00000016B3000000",
+                                   "tail/0000000001/00000001/00000016B3000001-00000016B3000000",
+                                   "tail/0000000001/00000001/00000016B3000000.0000000000",
+                                   "tail/0000000001/00000001/00000016b3000000-00000016B3000001",
+                                   "tail/0000000001/1/00000016B3000000-00000016B3000001",
+                                   "tail/0000000001/00000001/x/00000016B3000000-00000016B3000001",
                                    "locks/mine"};
     for (const std::string &name : strange) EXPECT_FALSE(layout::Parse(name)) << name;
 }

@@ -1,0 +1,292 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "cli/engine.h"
+#include "cli/verb.h"
+#include "wal/ship.h"
+#include "wal/spool.h"
+#include "wal/succession.h"
+
+namespace ark::cli {
+namespace {
+
+constexpr Duration kLook = std::chrono::milliseconds(100);
+constexpr auto kPause = std::chrono::seconds(1), kTidyEvery = std::chrono::seconds(10);
+constexpr auto kLookAtOwnerEvery = std::chrono::minutes(1);
+constexpr std::string_view kNoSuchFile = "58P01";    // undefined_file: also of a segment that was removed already
+
+// One stream of a server's WAL into the store, from a connection to its end.
+class Stream {
+public:
+    Stream(Engine &engine, Connection &replication, TailShipper &shipper, const Repository &repository,
+           Duration interval, bool holds_slot)
+        : engine_(engine),
+          shipper_(shipper),
+          repository_(repository),
+          interval_(interval),
+          holds_slot_(holds_slot),
+          replication_(replication) {}
+
+    // Returns when the server ends the stream. What it has sent is in the store then, and also when the connection was lost.
+    void Run(const std::string &command) {
+        stream_.emplace(replication_.BeginWalStream(command));
+        next_ = owner_looked_at_ = tidied_at_ = Now();
+        WalMessage message;
+        while (Receive(message)) {
+            if (message.kind == WalMessage::Kind::kData) shipper_.Take(Lsn{message.at}, message.bytes);
+            if (message.kind == WalMessage::Kind::kKeepalive) Answer(message);
+            if (Now() < next_) continue;
+            if (asked_ > 0) Ship(std::nullopt);    // no answer for a whole interval
+            next_ = Now() + interval_;
+            asked_ = 1;
+            SendStatus(true);
+        }
+        Ship(std::nullopt);
+    }
+
+private:
+    SteadyPoint Now() { return engine_.clock().Steady(); }
+
+    bool Receive(WalMessage &message) try {
+        return stream_->Receive(std::clamp(std::chrono::duration_cast<Duration>(next_ - Now()), Duration(0), kLook),
+                                message);
+    } catch (const Error &error) {
+        if (error.code == Code::kUnavailable) Ship(std::nullopt);
+        throw;
+    }
+
+    // Without a slot nothing is said of what is flushed: no commit shall wait for us.
+    void SendStatus(bool ask) {
+        stream_->SendStatus(shipper_.taken().value, holds_slot_ ? shipper_.stored().value : 0, engine_.clock().Now(),
+                            ask);
+    }
+
+    // A server answers before it looks for new WAL; so what it sends up to its second answer is all that it had at its first.
+    void Answer(const WalMessage &message) {
+        if (message.reply_requested) {    // a server that shuts down waits for this
+            if (holds_slot_) Ship(std::nullopt);
+            SendStatus(false);
+        }
+        if (asked_ == 1) {
+            asked_ = 2;
+            had_all_at_ = message.time;
+            SendStatus(true);
+        } else if (asked_ == 2) {
+            asked_ = 0;
+            Ship(had_all_at_);
+            LookAround();
+        }
+    }
+
+    void Ship(std::optional<TimePoint> at) {
+        shipper_.Ship(at);
+        engine_.log().Report({.phase = "ship",
+                              .done_bytes = 0,
+                              .total_bytes = 0,
+                              .stored_bytes = shipper_.stored_bytes(),
+                              .done_items = shipper_.pieces(),
+                              .total_items = 0,
+                              .current = shipper_.stored().Text()});
+    }
+
+    void LookAround() {
+        if (Now() - tidied_at_ >= kTidyEvery) {
+            tidied_at_ = Now();
+            shipper_.Tidy();
+        }
+        if (Now() - owner_looked_at_ < kLookAtOwnerEvery) return;
+        owner_looked_at_ = Now();
+        if (std::optional<Writer> owner = NewestWriter(repository_); owner && owner->epoch != repository_.epoch())
+            throw Error(Code::kUnavailable, fmt::format("\"{}\" has a new owner", repository_.cluster().Path()),
+                        fmt::format("Its epoch is {}.", owner->epoch));
+    }
+
+    Engine &engine_;
+    TailShipper &shipper_;
+    const Repository &repository_;
+    Duration interval_;
+    bool holds_slot_;
+    Connection &replication_;
+    std::optional<Connection::WalStream> stream_;
+    int asked_ = 0;
+    TimePoint had_all_at_{};
+    SteadyPoint next_{}, owner_looked_at_{}, tidied_at_{};
+};
+
+class Shipment {
+public:
+    Shipment(Engine &engine, const Arguments &arguments)
+        : engine_(engine),
+          slot_(arguments.Text("slot")),
+          interval_(arguments.Has("interval") ? ParseDuration(arguments.Text("interval"), "--interval")
+                                              : engine.config().Time("wal_ship_interval")) {
+        if (interval_ <= Duration(0))
+            throw Error(Code::kInvalidArgument, "wal_ship_interval is 0: no WAL is to be shipped", {},
+                        "Give --interval, for example 10s.");
+    }
+
+    // Until it is told to end.
+    Json Run() {
+        bool connected = false, reach_back = true;
+        for (std::string told;;) {
+            try {
+                AwaitPrimary();
+                connected = true;
+                ShipOnce(reach_back);
+                reach_back = true;
+                told = Tell("the server ended its WAL's stream", told);
+            } catch (const Error &error) {
+                if (error.code == Code::kCancelled) break;
+                bool gone = error.sqlstate == kNoSuchFile && reach_back;
+                if (!gone && (error.code != Code::kUnavailable || !connected)) throw;
+                reach_back = !gone;
+                told = Tell(error.message + (error.detail.empty() ? "" : ": " + error.detail), told);
+            }
+            if (!Pause()) break;
+        }
+        return {{"state", "done"},
+                {"stored_until", stored_.Text()},
+                {"message", fmt::format("WAL is shipped up to {}", stored_.Text())}};
+    }
+
+private:
+    // The same reason is told once.
+    std::string Tell(std::string why, const std::string &told) {
+        if (why != told) engine_.log().Note(fmt::format("{}; it will be tried again", why));
+        return why;
+    }
+
+    bool Pause() {
+        for (SteadyPoint end = engine_.clock().Steady() + kPause; engine_.clock().Steady() < end;) {
+            if (engine_.ticker().Cancelled()) return false;
+            engine_.clock().Sleep(kLook);
+        }
+        return true;
+    }
+
+    // A standby's WAL is its primary's to ship.
+    void AwaitPrimary() {
+        std::unique_ptr<Connection> connection = engine_.Connect();
+        bool waits = false;
+        while (connection->Query("SELECT pg_catalog.pg_is_in_recovery()").Bool(0, 0)) {
+            engine_.log().Wait("the server is in recovery: its WAL is shipped once it is promoted");
+            waits = true;
+            engine_.ticker().Check();
+            engine_.clock().Sleep(kLook);
+        }
+        if (waits) engine_.log().Wait("");
+        engine_.ForgetServer();
+        if (slot_.empty())
+            CheckArchiving(*connection);
+        else
+            CheckSlot(*connection);
+    }
+
+    void CheckArchiving(Connection &connection) {
+        if (connection.Query("SHOW archive_mode").Text(0, 0) == "off" && !std::exchange(warned_, true))
+            engine_.log().Warn(
+                "archive_mode is off: nothing keeps this server's WAL until it was shipped, and no finished segment "
+                "takes the place of its pieces; archive with pg_ark wal-push, or give --slot");
+    }
+
+    void CheckSlot(Connection &connection) {
+        Result slot =
+            connection.Query("SELECT slot_type FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", {slot_});
+        if (slot.rows() == 0) {
+            connection.Query("SELECT pg_catalog.pg_create_physical_replication_slot($1, true)", {slot_});
+            engine_.log().Note(fmt::format("made the replication slot \"{}\"", slot_));
+        } else if (slot.Text(0, 0) != "physical") {
+            throw Error(Code::kConflict, fmt::format("replication slot \"{}\" is {}", slot_, slot.Text(0, 0)), {},
+                        "WAL is shipped through a physical one: give another name.");
+        }
+        if (connection.Query("SHOW max_slot_wal_keep_size").Text(0, 0) == "-1" && !std::exchange(warned_, true))
+            engine_.log().Warn(
+                "max_slot_wal_keep_size is -1: while the store cannot be reached, the slot keeps WAL until the disk is "
+                "full; set a limit");
+    }
+
+    // Nullopt: it has none, or the server lost it.
+    static std::optional<TimelineHistory> HistoryOf(Connection &replication, TimelineId timeline) try {
+        if (timeline.value == 1) return std::nullopt;
+        return TimelineHistory::Parse(timeline,
+                                      replication.Query(fmt::format("TIMELINE_HISTORY {}", timeline.value)).Text(0, 1));
+    } catch (const Error &error) {
+        if (error.sqlstate != kNoSuchFile) throw;
+        return std::nullopt;
+    }
+
+    void ShipOnce(bool reach_back) {
+        Lock();
+        std::unique_ptr<Connection> replication = engine_.ConnectForReplication();
+        Result system = replication->Query("IDENTIFY_SYSTEM");
+        const TimelineId timeline{static_cast<std::uint32_t>(system.Unsigned(0, 1))};
+        const WalSegmentSize size(engine_.Server().segment_size);
+        std::optional<TimelineHistory> history = HistoryOf(*replication, timeline);
+        std::shared_ptr<Repository> repository =
+            engine_.OpenForArchiving([&](const Repository &path, const Writer &owner) {
+                return history && Succeeds(path, owner, *history, size);
+            });
+        std::shared_ptr<KeyRing> keys = engine_.Keys(repository);
+        TailPlace place{.timeline = timeline, .size = size, .flushed = ParseLsn(system.Text(0, 2))};
+        if (history) place.begin_of_timeline = history->Begin().value_or(Lsn{});
+        TailShipper shipper(*repository, *keys, keys->Newest("cluster", true, engine_.random()), place,
+                            ParseCompression(engine_.config().Text("wal_compression")), engine_.random(),
+                            engine_.log());
+        Lsn begin = shipper.Begin(reach_back);
+        Stream stream(engine_, *replication, shipper, *repository, interval_, !slot_.empty());
+        try {
+            stream.Run(fmt::format("START_REPLICATION {} PHYSICAL {} TIMELINE {}",
+                                   slot_.empty() ? "" : "SLOT " + QuoteIdentifier(slot_), begin.Text(),
+                                   timeline.value));
+        } catch (...) {
+            stored_ = std::max(stored_, shipper.stored());
+            throw;
+        }
+        stored_ = std::max(stored_, shipper.stored());
+    }
+
+    // Two that ship the same do no harm, but everything twice.
+    void Lock() {
+        const std::string &directory = engine_.Server().data_directory;
+        std::error_code error;
+        if (lock_ || directory.empty() || !std::filesystem::is_directory(directory + "/pg_wal", error)) return;
+        WalSpool spool(directory + "/pg_wal", engine_.config().Text("store") + "\n" + engine_.config().Text("cluster"));
+        lock_ = spool.LockShipping();
+        if (!lock_)
+            throw Error(Code::kConflict, "another process ships this server's WAL already", {},
+                        "The server starts one by itself while ark.wal_ship_interval is above 0.");
+    }
+
+    Engine &engine_;
+    std::string slot_;
+    Duration interval_;
+    std::optional<Fd> lock_;
+    bool warned_ = false;
+    Lsn stored_{};
+};
+
+Json Run(Engine &engine, const Arguments &arguments) { return Shipment(engine, arguments).Run(); }
+
+}    // namespace
+
+Verb WalShipVerb() {
+    return {
+        "wal-ship",
+        "ship the WAL of the unfinished segment, again and again, so that a disaster costs seconds",
+        "Runs until it is told to end. A client of the replication protocol: every interval what the server has "
+        "flushed since goes into the store, where wal-fetch finds it behind the last archived segment. A quiet "
+        "server's store learns that nothing happened, so that any moment since can be restored too.\n"
+        "The server starts one by itself while ark.wal_ship_interval is above 0 and it archives with pg_ark; this is "
+        "for servers without the extension.\n"
+        "Example: pg_ark wal-ship --store s3://acme-backups/prod --interval 5s",
+        {{"interval", FlagKind::kText, "TIME", "how often (default: wal_ship_interval)"},
+         {"slot", FlagKind::kText, "NAME",
+          "hold the server's WAL with this replication slot, made if it is missing (default: none; whoever "
+          "archives holds it)"}},
+        Run,
+        nullptr};
+}
+
+}    // namespace ark::cli

@@ -1,0 +1,55 @@
+#include "wal/tail_chain.h"
+
+#include <algorithm>
+
+namespace ark {
+namespace {
+
+constexpr std::size_t kJoined = 8;
+
+}    // namespace
+
+std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &names, std::uint64_t epoch,
+                                        TimelineId timeline, Lsn from) {
+    std::vector<layout::TailName> chain;
+    for (;;) {
+        const layout::TailName *best = nullptr;
+        for (const layout::TailName &name : names)
+            if (!name.IsMark() && name.epoch == epoch && name.timeline == timeline && name.start == from &&
+                (!best || name.end > best->end))
+                best = &name;
+        if (!best) return chain;
+        chain.push_back(*best);
+        from = best->end;
+    }
+}
+
+std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names, const SegmentName &segment,
+                                      WalSegmentSize size) {
+    std::vector<std::uint64_t> epochs;
+    for (const layout::TailName &name : names) epochs.push_back(name.epoch);
+    std::ranges::sort(epochs, std::greater<>());
+    epochs.erase(std::ranges::unique(epochs).begin(), epochs.end());
+    for (std::uint64_t epoch : epochs) {
+        std::vector<layout::TailName> chain = ChainFrom(names, epoch, segment.timeline, segment.Start(size));
+        std::erase_if(chain, [&](const layout::TailName &name) { return name.start >= segment.End(size); });
+        if (!chain.empty()) return chain;
+    }
+    return {};
+}
+
+bool TellsOfEnd(const std::vector<layout::TailName> &names, const SegmentName &segment, WalSegmentSize size,
+                std::optional<Lsn> limit) {
+    const Lsn end = segment.End(size);
+    if (limit && *limit < end) return false;
+    return std::ranges::any_of(
+        names, [&](const layout::TailName &name) { return name.timeline == segment.timeline && name.end >= end; });
+}
+
+std::size_t ToJoin(const std::vector<int> &levels) {
+    if (levels.size() < kJoined) return 0;
+    auto from = levels.end() - static_cast<std::ptrdiff_t>(kJoined);
+    return std::all_of(from, levels.end(), [&](int level) { return level == *from; }) ? kJoined : 0;
+}
+
+}    // namespace ark

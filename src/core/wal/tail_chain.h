@@ -1,0 +1,30 @@
+// Which pieces make up a segment, and what an absent segment means beside them. Pure. docs/repository-format.md, section 13.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "repo/layout.h"
+
+namespace ark {
+
+// The pieces of one epoch and timeline that follow one another from `from` on, at each place the one that reaches furthest, until one is
+// missing. `names` may hold anything.
+std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &names, std::uint64_t epoch,
+                                        TimelineId timeline, Lsn from);
+
+// The chain of the newest epoch that has one from the beginning of the segment, without what lies behind its end.
+std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names, const SegmentName &segment,
+                                      WalSegmentSize size);
+
+// Whether the segment was written to its end: its timeline's pieces and marks reach so far. No, if a younger timeline left this one
+// before, at `limit`: what they hold from there on is not that one's past.
+bool TellsOfEnd(const std::vector<layout::TailName> &names, const SegmentName &segment, WalSegmentSize size,
+                std::optional<Lsn> limit);
+
+// Eight neighbours of one size become one, so that the pieces of a segment stay few however long it takes to be filled. `levels` are
+// those of a chain's pieces: 0 for one that was shipped, one more for each time that it was joined. Returns how many at the
+// end are to be joined; 0: none.
+std::size_t ToJoin(const std::vector<int> &levels);
+
+}    // namespace ark

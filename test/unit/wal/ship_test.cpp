@@ -1,0 +1,265 @@
+#include "wal/ship.h"
+
+#include "unit/wal/tail_sample.h"
+
+namespace ark::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kMb = kSmallSegment;
+const TimePoint kNoon = ParseTime("2026-11-27T12:00:00Z");
+
+class Ship : public testing::TestWithParam<bool> {
+protected:
+    void SetUp() override { tail.Archive(2); }    // the tests begin behind it
+
+    TailSample tail{GetParam()};
+    WalSample &store = tail.store;
+};
+INSTANTIATE_TEST_SUITE_P(PlainAndEncrypted, Ship, testing::Bool(),
+                         [](const auto &which) { return which.param ? "encrypted" : "plain"; });
+
+TEST_P(Ship, WhatWasShippedComesBackWithZerosBehindIt) {
+    tail.Begin(3 * kMb + 1000);
+    EXPECT_EQ(tail.Fetch(3), std::nullopt);
+    tail.Ship(3 * kMb + 1000);
+    tail.Ship(3 * kMb + 70'001);
+    tail.Ship(3 * kMb + 70'001);
+    EXPECT_EQ(tail.Tail().size(), 2u) << "nothing new makes no piece";
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 70'001));
+    EXPECT_EQ(tail.Fetch(3, PiecesWanted::kWhole), std::nullopt);
+    EXPECT_EQ(tail.shipper->stored().value, 3 * kMb + 70'001);
+}
+
+TEST_P(Ship, PiecesEndWithTheirSegmentAndOnesThatAreAllOfItAreTheSegment) {
+    tail.Begin(3 * kMb + 1000);
+    tail.Ship(3 * kMb + 5);
+    tail.Ship(5 * kMb + 17);
+    for (unsigned number : {3u, 4u}) EXPECT_EQ(tail.Fetch(number, PiecesWanted::kWhole), tail.Segment(number));
+    EXPECT_EQ(tail.Fetch(5), tail.Segment(5, 5 * kMb + 17));
+    EXPECT_EQ(tail.Fetch(6), std::nullopt);
+    EXPECT_TRUE(tail.Hole(3)) << "a later piece is a later segment";
+    EXPECT_TRUE(tail.Hole(4));
+    EXPECT_FALSE(tail.Hole(5));
+}
+
+TEST_P(Ship, ABrokenRowIsNotUsedPastTheHole) {
+    tail.Begin(3 * kMb);
+    for (std::uint64_t to : {100, 200, 300, 400}) tail.Ship(3 * kMb + to * 100);
+    tail.Remove(tail.Tail()[2]);
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 20'000));
+    tail.Remove(tail.Tail()[0]);
+    EXPECT_EQ(tail.Fetch(3), std::nullopt);
+}
+
+TEST_P(Ship, ADamagedOrSwappedPieceIsAnError) {
+    tail.Begin(3 * kMb);
+    for (std::uint64_t to : {100, 200, 300}) tail.Ship(3 * kMb + to * 100);
+    std::string second = layout::Tail(tail.Tail()[1]);
+    Bytes object = store.Load(second), good = object;
+    object[object.size() - 100] ^= std::byte{1};
+    store.Replace(second, object);
+    EXPECT_EQ(ErrorOf([&] { tail.Fetch(3); }).code, Code::kCorrupt);
+    store.Replace(second, store.Load(layout::Tail(tail.Tail()[2])));
+    EXPECT_EQ(ErrorOf([&] { tail.Fetch(3); }).code, Code::kCorrupt) << "under another's name";
+    store.Replace(second, good);
+    EXPECT_TRUE(tail.Fetch(3));
+}
+
+TEST_P(Ship, APieceOfAnotherPastIsNotJoinedToThisOne) {
+    tail.Begin(3 * kMb);
+    tail.Ship(3 * kMb + 10'000);
+    tail.Ship(3 * kMb + 20'000);
+    layout::TailName first = tail.Tail()[0];
+    tail.Remove(first);
+    Bytes other = SampleText(10'000, 99);
+    TailInfo info;
+    info.name = first;
+    info.system_identifier = kSampleCluster.system_identifier;
+    info.segment_size = kMb;
+    info.before = SegmentDigest(store.key, Sha256({}));
+    info.after = SegmentDigest(store.key, Sha256(other));
+    WriteTail(*store.repository, *store.keys, store.key, info, ParseCompression("none"), other, store.random);
+    Error error = ErrorOf([&] { tail.Fetch(3); });
+    EXPECT_EQ(error.code, Code::kCorrupt);
+    EXPECT_NE(error.message.find("does not continue"), std::string::npos);
+}
+
+TEST_P(Ship, OneThatIsStartedAgainGoesOnWhereTheStoreIs) {
+    tail.Begin(3 * kMb);
+    tail.Ship(3 * kMb + 50'000);
+    tail.Begin(3 * kMb + 60'000);
+    EXPECT_EQ(tail.shipper->taken().value, 3 * kMb) << "the server sends the segment from its beginning";
+    tail.Send(3 * kMb + 20'000);
+    tail.shipper->Ship(kNoon);
+    EXPECT_EQ(tail.Tail().size(), 1u) << "which is compared, not stored";
+    tail.Ship(3 * kMb + 60'000);
+    EXPECT_EQ(tail.Tail().size(), 2u);
+    EXPECT_EQ(tail.Tail()[1].start.value, 3 * kMb + 50'000);
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 60'000));
+    tail.Ship(5 * kMb + 1);
+    tail.Begin(5 * kMb + 2);
+    tail.Ship(5 * kMb + 2);
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3));
+    EXPECT_EQ(tail.Fetch(5), tail.Segment(5, 5 * kMb + 2));
+}
+
+TEST_P(Ship, AServerThatWasSetBackShipsNothing) {
+    tail.Begin(3 * kMb);
+    tail.Ship(3 * kMb + 50'000);
+    Error error = ErrorOf([&] { tail.Begin(3 * kMb + 40'000); });
+    EXPECT_EQ(error.code, Code::kConflict);
+    EXPECT_NE(error.hint.find("lease take"), std::string::npos);
+    tail.log = SampleText(12 * kMb, 4);    // it went on with other WAL
+    tail.Begin(3 * kMb + 90'000);
+    error = ErrorOf([&] { tail.Ship(3 * kMb + 90'000); });
+    EXPECT_EQ(error.code, Code::kConflict);
+    EXPECT_EQ(tail.Tail().size(), 1u);
+    store.repository->SetEpoch(2);    // somebody decided
+    tail.Begin(3 * kMb + 40'000);
+    tail.Ship(3 * kMb + 40'000);
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 40'000)) << "the new epoch's pieces count";
+}
+
+TEST_P(Ship, BeginsWhereTheArchiverHasNotCome) {
+    tail.Archive(2);
+    tail.Archive(3);
+    tail.Begin(6 * kMb + 10);
+    EXPECT_EQ(tail.shipper->taken().value, 4 * kMb);
+    tail.Ship(6 * kMb + 10);
+    EXPECT_EQ(tail.Fetch(4), tail.Segment(4));
+    TailShipper again(*store.repository, *store.keys, store.key, {{1}, WalSegmentSize(kMb), {6 * kMb + 10}, {}},
+                      ParseCompression("zstd:1"), store.random, SilentLog());
+    EXPECT_EQ(again.Begin(false).value, 6 * kMb) << "unless it is told that they are gone";
+    EXPECT_EQ(again.Begin().value, 6 * kMb) << "or has them in pieces";
+    tail.Begin(11 * kMb + 10);
+    EXPECT_EQ(tail.shipper->taken().value, 6 * kMb) << "a few back at most, and not behind those that it has";
+}
+
+TEST_P(Ship, ANewTimelineBeginsWithItsFirstSegment) {
+    store.repository->SetEpoch(2);
+    tail.Begin(6 * kMb + 10, 2, 5 * kMb + 77);
+    EXPECT_EQ(tail.shipper->taken().value, 5 * kMb);
+}
+
+TEST_P(Ship, TheOldTimelinesPiecesEndWhereTheNewOneLeftIt) {
+    tail.Begin(3 * kMb);
+    tail.Ship(5 * kMb + 5000);
+    std::uint64_t left = 4 * kMb + 3000;
+    store.Write(ToBytes("1\t" + Lsn{left}.Text() + "\tno recovery target specified\n"), "00000002.history");
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3));
+    EXPECT_EQ(tail.Fetch(4), tail.Segment(4, left)) << "what lies behind is another's past";
+    EXPECT_EQ(tail.Fetch(4, PiecesWanted::kWhole), std::nullopt);
+    EXPECT_EQ(tail.Fetch(5), std::nullopt);
+    EXPECT_TRUE(tail.Hole(3));
+    EXPECT_FALSE(tail.Hole(4));
+    store.repository->SetEpoch(2);
+    tail.Begin(left + 100, 2, left);
+    tail.Ship(left + 100);
+    EXPECT_EQ(tail.Fetch(4, PiecesWanted::kAny, 2), tail.Segment(4, left + 100));
+}
+
+TEST_P(Ship, PiecesGoWhenTheirSegmentIsProven) {
+    tail.Begin(3 * kMb);
+    tail.Ship(3 * kMb + 1000);
+    tail.Ship(5 * kMb + 1000, kNoon);
+    std::size_t all = tail.Tail().size();
+    tail.shipper->Tidy();
+    EXPECT_EQ(tail.Tail().size(), all) << "nothing is archived";
+    tail.Archive(3);
+    tail.shipper->Tidy();
+    EXPECT_EQ(tail.Tail().size(), all - 2);
+    EXPECT_EQ(tail.Fetch(4), tail.Segment(4));
+    std::string object = layout::Wal(WalFileName::OfSegment(tail.Name(4)));
+    store.Write(ShortSegment(), tail.Name(4).Text());    // another content
+    tail.shipper->Tidy();
+    EXPECT_EQ(tail.Tail().size(), all - 2) << "what is not the same is no proof";
+    store.repository->Remove({object});
+    tail.Begin(5 * kMb + 1000);
+    tail.Archive(4);
+    Bytes good = store.Load(object), bad = good;
+    bad[bad.size() / 2] ^= std::byte{1};
+    store.Replace(object, bad);
+    tail.shipper->Tidy();
+    EXPECT_EQ(tail.Fetch(4), tail.Segment(4)) << "one that was not seen is read, and a damaged one is no proof";
+    store.Replace(object, good);
+    tail.Begin(5 * kMb + 1000);
+    tail.shipper->Tidy();
+    EXPECT_EQ(tail.Tail().size(), 1u) << "of an earlier run too";
+    EXPECT_EQ(tail.Fetch(5), tail.Segment(5, 5 * kMb + 1000));
+}
+
+TEST_P(Ship, AnIdleServerHasOneMark) {
+    tail.Begin(3 * kMb);
+    tail.Ship(3 * kMb + 1000, kNoon);
+    for (int i = 1; i < 5; i++) tail.Ship(3 * kMb + 1000, kNoon + i * 10s);
+    std::vector<layout::TailName> names = tail.Tail();
+    ASSERT_EQ(names.size(), 2u);
+    std::optional<TailInfo> mark = StatTail(*store.repository, *store.keys, names[1]);
+    EXPECT_TRUE(names[1].IsMark());
+    EXPECT_EQ(mark->at, kNoon + 40s);
+    EXPECT_EQ(StatTail(*store.repository, *store.keys, names[0])->at, kNoon);
+    tail.Begin(3 * kMb + 1000);
+    tail.Ship(3 * kMb + 1000, kNoon + 60s);
+    EXPECT_EQ(tail.Tail().size(), 2u) << "one that an earlier run left goes too";
+    tail.Ship(3 * kMb + 2000);
+    EXPECT_EQ(tail.Tail().size(), 3u) << "a piece without a time says less";
+    tail.Ship(3 * kMb + 3000, kNoon + 70s);
+    names = tail.Tail();
+    EXPECT_EQ(names.size(), 3u);
+    EXPECT_TRUE(std::ranges::none_of(names, &layout::TailName::IsMark));
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 3000));
+}
+
+TEST_P(Ship, TheNewestTimeOutlivesItsSegment) {
+    tail.Begin(3 * kMb);
+    tail.Ship(4 * kMb, kNoon);
+    tail.Ship(4 * kMb + 10);
+    tail.Archive(3);
+    tail.shipper->Tidy();
+    bool timed = false;
+    for (const layout::TailName &name : tail.Tail())
+        timed = timed || StatTail(*store.repository, *store.keys, name)->at == kNoon;
+    EXPECT_TRUE(timed);
+}
+
+TEST_P(Ship, ManySmallPiecesAreJoined) {
+    tail.Begin(3 * kMb);
+    for (int i = 1; i <= 200; i++) tail.Ship(3 * kMb + static_cast<std::uint64_t>(i) * 100, kNoon + i * 1s);
+    EXPECT_LT(tail.Tail().size(), 20u);
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 20'000));
+    std::vector<layout::TailName> names = tail.Tail();
+    EXPECT_EQ(StatTail(*store.repository, *store.keys, names.back())->at, kNoon + 200s);
+    tail.Begin(3 * kMb + 20'000);
+    tail.Ship(4 * kMb + 5, kNoon);
+    tail.Archive(3);
+    tail.shipper->Tidy();
+    EXPECT_EQ(tail.Tail().size(), 1u);
+}
+
+TEST_P(Ship, ATakenNameIsSettledByWhatLiesThere) {
+    tail.Begin(3 * kMb);
+    tail.Ship(3 * kMb + 1000);
+    TailShipper other(*store.repository, *store.keys, store.key, {{1}, WalSegmentSize(kMb), {3 * kMb}, {}},
+                      ParseCompression("zstd:1"), store.random, SilentLog());
+    store.repository->Remove({layout::Tail(tail.Tail()[0])});
+    other.Begin();
+    tail.Begin(3 * kMb);
+    tail.Ship(3 * kMb + 1000);
+    other.Take({3 * kMb}, ByteView(tail.log).subspan(3 * kMb, 1000));
+    other.Ship({});
+    EXPECT_EQ(tail.Tail().size(), 1u) << "the same again is success";
+    tail.Ship(3 * kMb + 2000);
+    other.Take({3 * kMb + 1000}, ByteView(tail.log).subspan(0, 1000));
+    EXPECT_EQ(ErrorOf([&] { other.Ship({}); }).code, Code::kConflict);
+}
+
+TEST_P(Ship, NoMoreIsKeptInMemoryThanAPiece) {
+    tail.Begin(3 * kMb);
+    tail.Send(11 * kMb + 9);
+    EXPECT_EQ(tail.shipper->stored().value, 11 * kMb) << "a finished segment is stored at once";
+}
+
+}    // namespace
+}    // namespace ark::test
