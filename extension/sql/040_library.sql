@@ -7,6 +7,11 @@ CREATE FUNCTION ark_private.live_jobs(
     OUT done_bytes bigint, OUT total_bytes bigint, OUT stored_bytes bigint, OUT done_items bigint, OUT total_items bigint, OUT updated_at timestamptz,
     OUT waiting_for text, OUT worker_pid bigint, OUT engine_pid bigint)
 RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ark_live_jobs';
+CREATE FUNCTION ark_private.archive_state(
+    OUT archiver_pid bigint, OUT engine_pid bigint, OUT engine text, OUT why_not text, OUT last_archived_wal text, OUT last_archived_at timestamptz,
+    OUT archived_count bigint, OUT ahead_count bigint, OUT failing_since timestamptz, OUT failed_wal text, OUT last_failed_at timestamptz,
+    OUT message text, OUT detail text, OUT hint text)
+RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ark_archive_state';
 CREATE FUNCTION ark_private.request_cancel(job_id bigint, reason text) RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ark_request_cancel';
 CREATE FUNCTION ark_private.wake_launcher() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ark_wake_launcher';
 CREATE FUNCTION ark_private.next_run_text(cron text, zone text, after text) RETURNS text

@@ -114,6 +114,10 @@ BEGIN
     FOR row_found IN SELECT c.* FROM ark_private.store_check AS c WHERE NOT c.ok AND c."check" <> 'written' LOOP
         RETURN QUERY SELECT 'warning', format('check of store "%s": %s: %s', row_found.store, row_found."check", row_found.detail), coalesce(row_found.hint, 'SELECT * FROM ark.check_store();');
     END LOOP;
+    FOR row_found IN SELECT * FROM ark_private.wal_archive() AS w WHERE w.failing_since IS NOT NULL LOOP
+        RETURN QUERY SELECT 'critical', format('WAL is not archived since %s, and %s segments wait in pg_wal: %s', ark_private.age_text(row_found.failing_since),
+            row_found.backlog_segments, row_found.last_error), coalesce(row_found.hint, 'SELECT * FROM ark.wal_archive;');
+    END LOOP;
     IF NOT EXISTS (SELECT FROM ark_private.schedule AS s WHERE s.enabled AND s.action = 'backup') THEN
         RETURN QUERY SELECT 'warning', 'no backup is scheduled', 'SELECT * FROM ark.set_schedule(''nightly'', ''0 3 * * *'', ''backup'', database => ''DATABASE'');';
     ELSIF NOT (state->>'scheduler')::boolean THEN

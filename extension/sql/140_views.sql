@@ -80,6 +80,11 @@ SELECT s.name, s.url, s."position", s.is_default, s.same_disk, c.checked_at, c.o
   LEFT JOIN (SELECT store, max(checked_at) AS checked_at, bool_and(coalesce(ok, true)) AS ok FROM ark_private.store_check GROUP BY store) AS c ON c.store = s.name
  ORDER BY s."position";
 
+CREATE VIEW ark.wal_archive AS
+SELECT w.store, w.mode, w.last_archived_wal, w.last_archived_at, w.archived_count, w.backlog_segments, w.backlog_bytes, w.lag, w.failing_since, w.failed_wal,
+       w.last_error, w.hint
+  FROM ark_private.wal_archive() AS w;
+
 CREATE VIEW ark.audit_log AS
 SELECT a.id, a.at, a.operation, a.actor, a.session_user_name, a.application_name, a.client_addr, a.reason, a.job_id, a.backup_id, a.restore_id, a.arguments,
        a.outcome, a.chain, a.prev_hash, a.hash
@@ -107,7 +112,7 @@ SELECT coalesce((SELECT severity FROM problem WHERE rank < 3 ORDER BY rank, at L
        ark_private.restore_estimate() AS restore_estimate,
        (SELECT max(b.finished_at) FROM ark_private.backup AS b WHERE b.ended_at IS NULL) AS last_backup_at,
        (SELECT max(b.verified_at) FROM ark_private.backup AS b WHERE b.ended_at IS NULL AND b.verified_ok) AS last_verified_at,
-       NULL::bigint AS backlog_bytes,
+       (SELECT max(w.backlog_bytes) FROM ark_private.wal_archive() AS w) AS backlog_bytes,
        NULL::interval AS disk_full_in,
        ARRAY(SELECT severity || ': ' || problem FROM problem ORDER BY rank, at) AS problems,
        coalesce((SELECT remedy FROM problem ORDER BY rank, at LIMIT 1), 'nothing') AS do_next;

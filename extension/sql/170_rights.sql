@@ -16,11 +16,11 @@ $types$;
 
 GRANT USAGE ON SCHEMA ark TO ark_reader;
 GRANT SELECT ON ark.backups, ark.backup_contents, ark.recovery_windows, ark.named_points, ark.exports, ark.job_history, ark.progress, ark.schedules, ark.restores, ark.entities, ark.policies,
-                ark.stores, ark.status, ark.my_rights TO ark_reader;
+                ark.stores, ark.wal_archive, ark.status, ark.my_rights TO ark_reader;
 GRANT SELECT ON ark.audit_log TO ark_approver, ark_admin;
 GRANT EXECUTE ON FUNCTION
     ark.list_restore_points(text, text, text, timestamptz, timestamptz), ark.restore_points_json(text), ark.retention_preview(text), ark.scheduler_status(), ark.help(text),
-    ark_private.may_see(text), ark_private.stores(), ark_private.newest(), ark_private.problems(), ark_private.restore_estimate(), ark_private.live_jobs(),
+    ark_private.may_see(text), ark_private.stores(), ark_private.wal_archive(), ark_private.newest(), ark_private.problems(), ark_private.restore_estimate(), ark_private.live_jobs(),
     ark_private.next_due(ark_private.schedule), ark_private.describe_policy_text(text), ark_private.preview(text), ark_private.scheduler_state(), ark_private.help_topics()
     TO ark_reader;
 

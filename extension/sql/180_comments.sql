@@ -65,6 +65,7 @@ BEGIN
         ('entities', 'business objects by name'),
         ('policies', 'how long things are kept'),
         ('stores', 'where backups are kept'),
+        ('wal_archive', 'how archiving of WAL goes, for each store; with archive_command one row, since the command says where to'),
         ('audit_log', 'who did what; it only grows, and each row holds a hash of the one before'),
         ('my_rights', 'which of the five roles the current role has'),
         ('status', 'how things are, in one row')) AS v(name, comment)
@@ -114,6 +115,11 @@ BEGIN
         ('id', 'number of the row'), ('at', 'when'), ('operation', 'what was done'), ('actor', 'who: ark.actor, or the role'), ('outcome', 'how it ended'),
         ('chain', 'place in the chain; null: not chained yet'), ('prev_hash', 'hash of the row before'), ('hash', 'SHA-256 over prev_hash and this row'),
         ('role', 'the role'), ('granted', 'whether the current role has it'), ('may', 'what it may do'), ('overall', 'ok, warning or critical'),
+        ('last_archived_wal', 'the WAL file that was archived last'), ('last_archived_at', 'when that was'),
+        ('archived_count', 'files archived since the server''s statistics were reset'), ('backlog_segments', 'finished segments that wait to be archived'),
+        ('lag', 'how long the one that waits longest has waited; null: none waits'),
+        ('failing_since', 'since when archiving fails; null: it does not. With archive_command: since the file that waits longest could be archived'),
+        ('failed_wal', 'the file that could not be archived'), ('last_error', 'why; with archive_command the server log says it'),
         ('restorable_from', 'the oldest moment that can be restored'), ('restorable_until', 'the newest moment that can be restored'),
         ('loss_if_now', 'what would be lost if the server were lost now, for the database whose backup is oldest'),
         ('restore_estimate', 'how long reading the newest backups takes at the rate last measured; null: never measured'), ('last_backup_at', 'when the last backup ended'),
@@ -131,3 +137,5 @@ BEGIN
     END LOOP;
 END
 $comments$;
+COMMENT ON COLUMN ark.wal_archive.store IS 'the store; null: archive_command says where to';
+COMMENT ON COLUMN ark.wal_archive.mode IS 'module (archive_library = ''pg_ark''), command, other (another library) or off';

@@ -93,6 +93,9 @@ public:
     // Of a restore, as RestoreRequest has them.
     std::function<void(const std::string &transaction, const std::optional<BackupId> &safety_backup)> writing;
     std::function<void()> committed;
+    // Of a job that goes on after its request: what the server sends next (nullopt: no more), and what it is answered.
+    std::function<std::optional<Json>()> next_request;
+    std::function<void(const Json &)> answer;
 
 private:
     enum class IfMissing { kThrow, kMake, kNull };

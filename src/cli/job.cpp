@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <thread>
 
@@ -106,6 +108,35 @@ private:
     std::string buffer_;
 };
 
+// What came down after the request and is no cancellation, for a job that goes on (Engine::next_request).
+class LaterLines {
+public:
+    void Add(Json line) {
+        std::scoped_lock lock(mutex_);
+        lines_.push_back(std::move(line));
+        news_.notify_one();
+    }
+    void Close() {
+        std::scoped_lock lock(mutex_);
+        closed_ = true;
+        news_.notify_one();
+    }
+    std::optional<Json> Take() {
+        std::unique_lock lock(mutex_);
+        news_.wait(lock, [&] { return closed_ || !lines_.empty(); });
+        if (closed_) return std::nullopt;
+        Json line = std::move(lines_.front());
+        lines_.pop_front();
+        return line;
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable news_;
+    std::deque<Json> lines_;
+    bool closed_ = false;
+};
+
 Json ParseLine(const std::optional<std::string> &line, const char *what) {
     if (!line) throw Error(Code::kCancelled, fmt::format("the server ended the pipe before {}", what));
     Json json = Json::parse(*line, nullptr, false);
@@ -132,7 +163,7 @@ void SendError(EventPipe &events, const Error &error, bool changed) {
                  {"changed", changed}});
 }
 
-Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, bool &changed) {
+Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, LaterLines &later, bool &changed) {
     std::string name = request.value("verb", "");
     const Verb *verb = FindVerb(name);
     if (!verb)
@@ -162,6 +193,8 @@ Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, bool
         changed = true;
         events.Send({{"event", "committed"}});
     };
+    engine.next_request = [&] { return later.Take(); };
+    engine.answer = [&](const Json &line) { events.Send(line); };
     return verb->run(engine, Arguments(verb->flags, request.value("arguments", Json::object()), name));
 }
 
@@ -173,6 +206,7 @@ int RunJob() {
     events.Send({{"protocol", kProtocol}, {"engine", ARK_VERSION}, {"format", kFormatVersion}});
     std::atomic<bool> stop{false};
     RequestPipe requests;
+    LaterLines later;
     std::thread listener;
     bool changed = false;
     int status = 0;
@@ -184,14 +218,17 @@ int RunJob() {
             try {
                 while (std::optional<std::string> line = requests.Line(stop)) {
                     Json message = Json::parse(*line, nullptr, false);
-                    if (message.is_object() && message.value("cancel", false)) break;
+                    if (!message.is_object()) continue;
+                    if (message.value("cancel", false)) break;
+                    later.Add(std::move(message));
                 }
             } catch (const Error &) {
                 ticker.Cancel();
             }
             if (!stop.load()) ticker.Cancel();
+            later.Close();
         });
-        events.Send({{"event", "result"}, {"result", RunRequest(request, events, ticker, changed)}});
+        events.Send({{"event", "result"}, {"result", RunRequest(request, events, ticker, later, changed)}});
     } catch (const Error &error) {
         SendError(events, error, changed);
         status = ExitCodeOf(error.code);

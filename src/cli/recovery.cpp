@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "wal/reach.h"
+#include "wal/tail_object.h"
 #include "wal/tail_windows.h"
 
 namespace ark::cli {

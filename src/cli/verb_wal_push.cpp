@@ -1,125 +1,44 @@
 #include <fmt/format.h>
 
-#include <atomic>
-#include <filesystem>
-#include <mutex>
-#include <thread>
-
+#include "cli/archiving.h"
 #include "cli/engine.h"
 #include "cli/verb.h"
 #include "cli/wal_command.h"
-#include "wal/push.h"
-#include "wal/spool.h"
-#include "wal/succession.h"
+#include "cli/wal_server.h"
+#include "wal/push_ahead.h"
 
 namespace ark::cli {
 namespace {
 
-constexpr std::size_t kMostAhead = 32;
+Json Result(const WalFileName &name, bool stored, std::string message) {
+    return {{"state", "done"}, {"file", name.Text()}, {"stored", stored}, {"message", std::move(message)}};
+}
 
 // The file that was asked for, and the segments that wait behind it: each is stored once, and the later calls are answered by a mark.
-class Push {
-public:
-    Push(Engine &engine, const DataDirectory &directory, WalSpool &spool, WalFileName name, std::filesystem::path file)
-        : engine_(engine), directory_(directory), spool_(spool), name_(std::move(name)) {
-        work_.push_back({name_, std::move(file)});
-    }
-
-    Json Run() {
-        if (name_.kind == WalFileName::Kind::kSegment && !directory_.InRecovery())
-            for (const SegmentName &next : directory_.Ready(name_.segment, kMostAhead)) {
-                WalFileName ahead = WalFileName::OfSegment(next);
-                work_.push_back({ahead, directory_.WalFile(ahead)});
-            }
-        std::shared_ptr<Repository> repository = Open();
-        std::shared_ptr<KeyRing> keys = engine_.Keys(repository);
-        WalPusher pusher(*repository, *keys, keys->Newest("cluster", true, engine_.random()), directory_,
-                         ParseCompression(engine_.config().Text("wal_compression")), engine_.random(), engine_.log());
-        SegmentResult result = PushAll(pusher);
-        return {{"state", "done"},
-                {"file", name_.Text()},
-                {"stored", result.outcome == SegmentOutcome::kStored},
-                {"stored_bytes", result.stored_bytes},
-                {"ahead", ahead_.load()},
-                {"message", result.outcome == SegmentOutcome::kStored
-                                ? fmt::format("WAL file {} is in the store", name_.Text())
-                                : fmt::format("WAL file {} was in the store already", name_.Text())}};
-    }
-
-private:
-    struct One {
-        WalFileName name;
-        std::filesystem::path file;
-    };
-
-    std::shared_ptr<Repository> Open() {
-        if (directory_.InRecovery()) return engine_.OpenForReading();
-        TimelineId timeline = std::max(name_.timeline, directory_.control().timeline);
-        std::optional<TimelineHistory> history = directory_.History(timeline);
-        return engine_.OpenForArchiving([&](const Repository &repository, const Writer &owner) {
-            return history && Succeeds(repository, owner, *history, directory_.segment_size());
-        });
-    }
-
-    // Throws what the first file met; a file ahead that fails is asked for again.
-    SegmentResult PushAll(WalPusher &pusher) {
-        SegmentResult result;
-        std::exception_ptr failure;
-        std::atomic<std::size_t> next{0};
-        auto run = [&] {
-            for (std::size_t i = next++; i < work_.size(); i = next++) {
-                try {
-                    SegmentResult one = pusher.Push(work_[i].name, work_[i].file);
-                    if (i == 0) {
-                        result = one;
-                    } else {
-                        spool_.MarkPushed(work_[i].name, work_[i].file);
-                        ahead_++;
-                    }
-                } catch (const Error &error) {
-                    if (i == 0)
-                        failure = std::current_exception();
-                    else if (error.code != Code::kCancelled)
-                        engine_.log().Warn(fmt::format("{} (it will be tried again)", error.message));
-                    next = work_.size();
-                } catch (...) {    // carried to the caller's thread
-                    failure = std::current_exception();
-                    next = work_.size();
-                }
-            }
-        };
-        std::size_t threads =
-            std::min<std::size_t>(work_.size(), static_cast<std::size_t>(engine_.config().Int("archive_parallel")));
-        {
-            std::vector<std::jthread> others;
-            for (std::size_t i = 1; i < threads; i++) others.emplace_back(run);
-            run();
-        }
-        if (failure) std::rethrow_exception(failure);
-        return result;
-    }
-
-    Engine &engine_;
-    const DataDirectory &directory_;
-    WalSpool &spool_;
-    WalFileName name_;    // that was asked for: the first of the work
-    std::vector<One> work_;
-    std::atomic<std::size_t> ahead_{0};
-};
+Json PushOne(Engine &engine, WalCommand &command, const WalFileName &name, const std::filesystem::path &file) {
+    if (command.spool().TakePushed(name, file))
+        return Result(name, false,
+                      fmt::format("WAL file {} is in the store: an earlier call has sent it ahead", name.Text()));
+    if (!command.directory().InRecovery()) command.spool().ForgetFetched();    // recovery is over
+    Archiving archiving(engine, command.directory(), name);
+    PushAhead pushes(
+        [&](const WalFileName &one, const std::filesystem::path &path) { return archiving.Push(one, path); },
+        archiving.directory(), command.spool(), PushLimits(engine.config()), engine.log());
+    SegmentResult stored = pushes.Ask(name, file, !archiving.directory().InRecovery()).result;
+    bool by_this_call = stored.outcome == SegmentOutcome::kStored;
+    Json result = Result(name, by_this_call,
+                         by_this_call ? fmt::format("WAL file {} is in the store", name.Text())
+                                      : fmt::format("WAL file {} was in the store already", name.Text()));
+    result["stored_bytes"] = stored.stored_bytes;
+    result["ahead"] = pushes.Finish();
+    return result;
+}
 
 Json Run(Engine &engine, const Arguments &arguments) {
     WalCommand command(engine, arguments);
+    if (arguments.Bool("serve")) return ServeArchiver(engine, command);
     std::filesystem::path file = command.Path(arguments.Text("path"));
-    WalFileName name = ParseWalFileName(file.filename().string());
-    if (command.spool().TakePushed(name, file))
-        return {
-            {"state", "done"},
-            {"file", name.Text()},
-            {"stored", false},
-            {"message", fmt::format("WAL file {} is in the store: an earlier call has sent it ahead", name.Text())}};
-    command.TellEngine(name);
-    if (!command.directory().InRecovery()) command.spool().ForgetFetched();    // recovery is over
-    return Push(engine, command.directory(), command.spool(), name, file).Run();
+    return PushOne(engine, command, ParseWalFileName(file.filename().string()), file);
 }
 
 }    // namespace
@@ -132,8 +51,12 @@ Verb WalPushVerb() {
         "(archive_parallel), and answered at once when the server asks for them.\n"
         "A file whose name is taken by another content, or that another server may only write, is refused: the server "
         "keeps it.\n"
-        "In postgresql.conf: archive_command = 'pg_ark wal-push --quiet --store=s3://acme-backups/prod %p'",
-        {{"path", FlagKind::kText, "PATH", "the file: %p", true}, PgdataFlag()},
+        "In postgresql.conf: archive_command = 'pg_ark wal-push --quiet --store=s3://acme-backups/prod %p'\n"
+        "A server that has the extension needs no command: archive_library = 'pg_ark'.",
+        {{"path", FlagKind::kText, "PATH", "the file: %p", true},
+         PgdataFlag(),
+         {"serve", FlagKind::kBool, "",
+          "answer one request after the other (how archive_library = 'pg_ark' runs it: docs/engine-protocol.md)"}},
         Run,
         nullptr};
 }

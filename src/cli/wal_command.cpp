@@ -2,6 +2,17 @@
 
 namespace ark::cli {
 
+// pg_control learns of a promotion with the checkpoint behind it.
+TimelineId TimelineOf(const DataDirectory &directory, const WalFileName &asked) {
+    return std::max(asked.timeline, directory.control().timeline);
+}
+
+void SpeakFor(Engine &engine, const DataDirectory &directory, const WalFileName &asked) {
+    bool segment = asked.kind == WalFileName::Kind::kSegment || asked.kind == WalFileName::Kind::kPartial;
+    engine.UseDataDirectory(directory, TimelineOf(directory, asked),
+                            segment ? asked.segment.Start(directory.segment_size()) : directory.control().redo);
+}
+
 WalCommand::WalCommand(Engine &engine, const Arguments &arguments)
     : engine_(engine),
       directory_(arguments.Text("pgdata", ".")),
@@ -11,14 +22,6 @@ std::filesystem::path WalCommand::Path(const std::string &text) const {
     if (text.empty())
         throw Error(Code::kInvalidArgument, "the path of a WAL file is missing", {}, "Give it as the server does: %p.");
     return directory_.path() / text;
-}
-
-void WalCommand::TellEngine(const WalFileName &name) {
-    const ControlFile &control = directory_.control();
-    bool segment = name.kind == WalFileName::Kind::kSegment || name.kind == WalFileName::Kind::kPartial;
-    // pg_control learns of a promotion with the checkpoint behind it.
-    engine_.UseDataDirectory(directory_, std::max(name.timeline, control.timeline),
-                             segment ? name.segment.Start(directory_.segment_size()) : control.redo);
 }
 
 Flag PgdataFlag() {

@@ -9,6 +9,11 @@
 
 namespace ark::cli {
 
+// Which timeline the server of this directory is on when it asks for that file.
+TimelineId TimelineOf(const DataDirectory &directory, const WalFileName &asked);
+// The engine speaks for the server of this directory from here on, which is at the timeline and position of that file.
+void SpeakFor(Engine &engine, const DataDirectory &directory, const WalFileName &asked);
+
 class WalCommand {
 public:
     WalCommand(Engine &engine, const Arguments &arguments);
@@ -17,8 +22,7 @@ public:
     WalSpool &spool() { return spool_; }
     // As the server gives it: absolute, or from its data directory.
     std::filesystem::path Path(const std::string &text) const;
-    // The engine speaks for the server of this directory from here on, which is at the timeline and position of that file.
-    void TellEngine(const WalFileName &name);
+    void TellEngine(const WalFileName &name) { SpeakFor(engine_, directory_, name); }
 
 private:
     Engine &engine_;

@@ -72,6 +72,8 @@ EventKind KindOf(const Json &line) {
     if (name == "committed") return EventKind::kCommitted;
     if (name == "result" && line.contains("result") && line["result"].is_object()) return EventKind::kResult;
     if (name == "error") return EventKind::kError;
+    if (name == "archived") return EventKind::kArchived;
+    if (name == "not_archived") return EventKind::kNotArchived;
     return EventKind::kUnknown;    // of a later protocol: not our concern
 }
 
@@ -98,6 +100,14 @@ void Read(Json &line, Event *event) {
     case EventKind::kError:
         ReadFailure(line, &event->failure);
         event->changed = line.contains("changed") && line["changed"] == true;
+        break;
+    case EventKind::kArchived:
+        event->id = Number(line, "id");
+        event->was_ahead = line.contains("was_ahead") && line["was_ahead"] == true;
+        break;
+    case EventKind::kNotArchived:
+        event->id = Number(line, "id");
+        ReadFailure(line, &event->failure);
         break;
     case EventKind::kCommitted:
     case EventKind::kUnknown:
@@ -156,6 +166,10 @@ char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const
             settings["actor"] = request["caller"]["actor"];
         return PallocText(Dump(hello) + "\n" + Dump(request) + "\n");
     });
+}
+
+char *FormatArchiveRequest(int64 id, const char *path) {
+    return CallCore([&] { return PallocText(Dump({{"archive", path}, {"id", id}}) + "\n"); });
 }
 
 char *FormatCancel(const char *reason) {

@@ -15,6 +15,8 @@ enum class EventKind {
     kCommitted,
     kResult,
     kError,
+    kArchived,
+    kNotArchived,
     kUnknown,
     kBroken
 };
@@ -27,8 +29,10 @@ struct Event {
         text;    // hello: the engine's version; notice, warning; started: the backup id; result: its message; writing: the transaction
     const char *safety_backup_id;    // writing; "" if there is none
     const char *json;                // result: the object, ASCII, without zero characters
-    Failure failure;                 // error; broken: what is wrong with the line
+    Failure failure;                 // error, not archived; broken: what is wrong with the line
     bool changed;                    // error
+    int64 id;                        // archived, not archived (with failure): of the request
+    bool was_ahead;                  // archived
 };
 
 // Palloc'd in the current memory context. Never raises anything but "out of memory".
@@ -40,6 +44,8 @@ struct EngineDefaults {
 };
 char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const char *caller, const char *expects,
                     const EngineDefaults &defaults);
+// A later line of a job that archives.
+char *FormatArchiveRequest(int64 id, const char *path);
 char *FormatCancel(const char *reason);
 
 // The argument of ark_private.finish_job.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/url.h"
 #include "extension/job_worker.h"
+#include "extension/same_disk.h"
 #include "extension/settings.h"
 #include "extension/submit.h"
 #include "pgdata/restored_mark.h"
@@ -36,24 +37,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Of the path itself, or of the nearest directory above it that exists.
-bool DeviceOf(std::string path, dev_t *device) {
-    for (;;) {
-        struct stat info;
-        if (stat(path.c_str(), &info) == 0) {
-            *device = info.st_dev;
-            return true;
-        }
-        std::size_t slash = path.find_last_of('/');
-        if (slash == std::string::npos || path == "/") return false;
-        path.erase(slash == 0 ? 1 : slash);
-    }
-}
-
 Json DescribeStores(const std::string &stores, const std::string &data, bool is_default) {
     Json out = Json::array();
-    dev_t ours{};
-    bool known = DeviceOf(data, &ours);
     for (std::size_t begin = 0; begin <= stores.size();) {
         std::size_t end = std::min(stores.find(',', begin), stores.size());
         std::string text = stores.substr(begin, end - begin);
@@ -62,14 +47,13 @@ Json DescribeStores(const std::string &stores, const std::string &data, bool is_
         text.erase(text.find_last_not_of(' ') + 1);
         if (text.empty()) continue;
         Url url = ParseUrl(text);
-        dev_t theirs{};
         std::string name =
             url.parameters.contains("name") ? url.parameters["name"] : url.scheme + std::to_string(out.size() + 1);
         out.push_back({{"name", name},
                        {"url", text},
                        {"scheme", url.scheme},
                        {"is_default", is_default},
-                       {"same_disk", url.scheme == "file" && known && DeviceOf(url.path, &theirs) && theirs == ours}});
+                       {"same_disk", url.scheme == "file" && OnSameDisk(url.path, data)}});
     }
     return out;
 }

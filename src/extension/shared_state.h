@@ -69,6 +69,21 @@ struct JobSlot {
     JobRequest request;
 };
 
+// What the archiver says of itself, since it cannot write tables. Times are 0 where there is none.
+struct ArchiveState {
+    pid_t archiver_pid, engine_pid;
+    char engine[32];
+    char why_not[512];    // empty: it is configured
+    char last_archived[NAMEDATALEN];
+    TimestampTz last_archived_at;
+    int64 archived_count;    // since the server started; of these:
+    int64 ahead_count;       // stored before they were asked for
+    TimestampTz failing_since;
+    TimestampTz last_failed_at;
+    char failed[NAMEDATALEN];
+    Failure failure;    // of the last attempt; none of it while failing_since is 0
+};
+
 struct SharedState {
     LWLock *lock;
     pid_t launcher_pid;
@@ -78,6 +93,7 @@ struct SharedState {
     bool ready;               // the extension is there and its interrupted jobs are recorded
     int64 next_job_id, end_job_id;
     char tail_failure[sizeof Failure::message];    // why no WAL is shipped, as it was told last; its worker's alone
+    ArchiveState archive;
     JobSlot slots[kSlots];
 };
 

@@ -136,6 +136,12 @@ constexpr Setting kSettings[] = {
              "the server runs a process that ships its WAL. Each time costs a request to the store, on a quiet server two.",
      .example = "1s"},
 
+    {.name = "allow_same_disk_wal", .group = "WAL archiving", .type = kBool, .default_value = "off", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
+     .summary = "whether archive_library = 'pg_ark' may archive to a directory on the data directory's disk",
+     .help = "Such an archive fills the disk that the server needs, and is lost with it. While this is off the server keeps its WAL and says why.",
+     .example = "on"},
+
     {.name = "scheduler", .group = "Scheduler and jobs", .type = kBool, .default_value = "on", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
      .summary = "whether schedules are run",

@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/encoding.h"
+#include "base/error.h"
 
 namespace ark {
 namespace {
@@ -62,20 +63,41 @@ WalSpool::WalSpool(const std::filesystem::path &wal_directory, std::string_view 
 
 void WalSpool::MarkPushed(const WalFileName &name, const std::filesystem::path &file) noexcept {
     try {
-        MakeFolder(pushed_);
-        WriteSmallFile(pushed_ / name.Text(), Identity(file));
-    } catch (const std::exception &) {    // the next call asks the store
+        std::string identity = Identity(file);
+        try {
+            MakeFolder(pushed_);
+            WriteSmallFile(pushed_ / name.Text(), identity);
+        } catch (const std::exception &) {
+            std::scoped_lock lock(mutex_);
+            unwritten_[name.Text()] = identity;
+        }
+    } catch (const std::exception &) {    // out of memory: the next call asks the store
+    }
+}
+
+bool WalSpool::IsPushed(const WalFileName &name, const std::filesystem::path &file) const {
+    std::string identity = Identity(file);
+    if (identity.empty()) return false;
+    {
+        std::scoped_lock lock(mutex_);
+        if (auto mark = unwritten_.find(name.Text()); mark != unwritten_.end()) return mark->second == identity;
+    }
+    try {
+        return ReadWholeFile(pushed_ / name.Text()) == identity;
+    } catch (const Error &) {    // there is none
+        return false;
     }
 }
 
 bool WalSpool::TakePushed(const WalFileName &name, const std::filesystem::path &file) {
-    std::filesystem::path mark = pushed_ / name.Text();
+    bool pushed = IsPushed(name, file);
+    {
+        std::scoped_lock lock(mutex_);
+        unwritten_.erase(name.Text());
+    }
     std::error_code ignored;
-    if (!std::filesystem::exists(mark, ignored)) return false;
-    std::string identity = Identity(file);
-    bool same = !identity.empty() && ReadWholeFile(mark) == identity;
-    std::filesystem::remove(mark, ignored);
-    return same;
+    std::filesystem::remove(pushed_ / name.Text(), ignored);
+    return pushed;
 }
 
 std::filesystem::path WalSpool::FetchedFile(const WalFileName &name) {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -18,10 +20,12 @@ public:
     // `store` says which store and path it is, as the settings do: it may hold secrets, and only a digest of it is kept.
     WalSpool(const std::filesystem::path &wal_directory, std::string_view store);
 
-    // The store has this file of pg_wal, which does not change any more. Best effort: a mark that cannot be written is none.
+    // The store has this file of pg_wal, which does not change any more. Best effort: a mark that cannot be written (the disk
+    // may be full, because WAL waits) is known to this object alone. These three are safe for concurrent use.
     void MarkPushed(const WalFileName &name, const std::filesystem::path &file) noexcept;
-    // Whether it was marked; the mark is gone then. False for a file that is not the marked one (size, time of change, inode).
-    bool TakePushed(const WalFileName &name, const std::filesystem::path &file);
+    // Whether it was marked. False for a file that is not the marked one (size, time of change, inode).
+    bool IsPushed(const WalFileName &name, const std::filesystem::path &file) const;
+    bool TakePushed(const WalFileName &name, const std::filesystem::path &file);    // the same; the mark is gone then
 
     // Where a segment is fetched to ahead of its request; the folder is made, but not pg_wal.
     std::filesystem::path FetchedFile(const WalFileName &name);
@@ -45,6 +49,8 @@ public:
 private:
     std::optional<Fd> Lock(const char *name);
     std::filesystem::path folder_, pushed_, fetched_;
+    mutable std::mutex mutex_;
+    std::map<std::string, std::string> unwritten_;    // marks: name and identity of the file
 };
 
 }    // namespace ark

@@ -43,8 +43,9 @@ public:
         PutLittleEndian(file.data() + 24, std::uint64_t{std::stoull(kSampleCluster.system_identifier)});
         PutLittleEndian(file.data() + 32, kSmallSegment);
         PutLittleEndian(file.data() + 36, std::uint32_t{8192});
+        std::filesystem::path added = Add(name, file);
         if (ready) Write(path() / "pg_wal" / "archive_status" / (name + ".ready"), {});
-        return Add(name, file);
+        return added;
     }
     std::filesystem::path Add(const std::string &name, ByteView bytes) {
         Write(path() / "pg_wal" / name, bytes);

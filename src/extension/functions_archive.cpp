@@ -1,0 +1,46 @@
+// What SQL may ask of the archiver.
+#include "extension/shared_state.h"
+
+namespace ark::pg {
+
+// (archiver_pid, engine_pid, engine, why_not, last_archived_wal, last_archived_at, archived_count, ahead_count, failing_since, failed_wal,
+//  last_failed_at, message, detail, hint); no row where the library was not preloaded
+ARK_FUNCTION(ark_archive_state) {
+    constexpr int kColumns = 14;
+    InitMaterializedSRF(fcinfo, 0);
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    if (!shared) return Datum(0);
+    auto *state = static_cast<ArchiveState *>(palloc(sizeof(ArchiveState)));
+    LWLockAcquire(shared->lock, LW_SHARED);
+    std::memcpy(static_cast<void *>(state), &shared->archive, sizeof *state);
+    LWLockRelease(shared->lock);
+    Datum values[kColumns] = {};
+    bool nulls[kColumns] = {};
+    int column = 0;
+    auto text = [&](const char *value) {
+        nulls[column] = !value[0];
+        values[column++] = value[0] ? CStringGetTextDatum(value) : Datum(0);
+    };
+    auto number = [&](int64 value, bool unknown = false) {
+        nulls[column] = unknown;
+        values[column++] = Int64GetDatum(value);
+    };
+    number(state->archiver_pid, state->archiver_pid == 0);
+    number(state->engine_pid, state->engine_pid == 0);
+    text(state->engine);
+    text(state->why_not);
+    text(state->last_archived);
+    number(state->last_archived_at, state->last_archived_at == 0);
+    number(state->archived_count);
+    number(state->ahead_count);
+    number(state->failing_since, state->failing_since == 0);
+    text(state->failed);
+    number(state->last_failed_at, state->last_failed_at == 0);
+    text(state->failure.message);
+    text(state->failure.detail);
+    text(state->failure.hint);
+    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    return Datum(0);
+}
+
+}    // namespace ark::pg
