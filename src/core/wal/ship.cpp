@@ -89,6 +89,12 @@ void TailShipper::EndSegment() {
     if (!pending_.empty()) Store(std::nullopt);
     Finished finished{Segment({taken_.value - 1}), digest_.SoFar(), {}};
     for (const Piece &piece : chain_) finished.pieces.push_back(piece.name);
+    // What was joined by one that died before it removed it, or is an earlier owner's.
+    for (const layout::TailName &name : found_)
+        if (!name.IsMark() && name.epoch <= repository_.epoch() && name.timeline == place_.timeline &&
+            SegmentOf(name, place_.size) == finished.segment &&
+            std::ranges::find(finished.pieces, name) == finished.pieces.end())
+            finished.pieces.push_back(name);
     finished_.push_back(std::move(finished));
     if (finished_.size() > kMostFinished) finished_.pop_front();    // found again by the next that begins
     BeginSegment();

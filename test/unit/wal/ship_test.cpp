@@ -1,5 +1,6 @@
 #include "wal/ship.h"
 
+#include "support/fault_storage.h"
 #include "unit/wal/tail_sample.h"
 
 namespace ark::test {
@@ -253,6 +254,59 @@ TEST_P(Ship, ATakenNameIsSettledByWhatLiesThere) {
     tail.Ship(3 * kMb + 2000);
     other.Take({3 * kMb + 1000}, ByteView(tail.log).subspan(0, 1000));
     EXPECT_EQ(ErrorOf([&] { other.Ship({}); }).code, Code::kConflict);
+}
+
+// One request of all fails, or its answer is lost, and the shipper dies of it: another goes on, and nothing that was stored is missing at
+// any time.
+TEST_P(Ship, DiesAnywhereAndGoesOn) {
+    constexpr std::uint64_t kStep = 7;    // all of them take twenty seconds
+    for (Fault fault : {Fault::kBefore, Fault::kAfter}) {
+        bool met = true;
+        for (std::uint64_t nth = fault == Fault::kBefore ? 6 : 3; met; nth += kStep) {
+            FakeClock clock;
+            auto count = std::make_shared<std::uint64_t>(0);
+            auto armed = std::make_shared<bool>(false);
+            TailSample one(GetParam(), std::make_shared<FaultStorage>(
+                                           MakeMemoryStorage(clock),
+                                           [=](std::uint64_t, Verb, std::string_view) {
+                                               return *armed && ++*count == nth ? fault : Fault::kNone;
+                                           },
+                                           clock));
+            one.Archive(2);
+            *armed = true;
+            std::vector<std::uint64_t> steps;
+            for (std::uint64_t i = 1; i <= 9; i++) steps.push_back(3 * kMb + i * 100);
+            for (std::uint64_t i : {0, 100, 200}) steps.push_back(4 * kMb + i);
+            for (std::uint64_t to : steps) {
+                for (bool done = false; !done;) {
+                    try {
+                        if (!one.shipper) one.Begin(to);
+                        one.Ship(to, kNoon);
+                        if (to == 4 * kMb + 100) one.Archive(3);
+                        one.shipper->Tidy();
+                        done = true;
+                    } catch (const Error &error) {
+                        ASSERT_EQ(error.code, Code::kUnavailable) << error.message;
+                        std::uint64_t stored = one.shipper->stored().value;
+                        one.shipper.reset();
+                        if (stored <= 3 * kMb) continue;
+                        auto number = static_cast<unsigned>((stored - 1) / kMb);
+                        if (stored == number * kMb || one.store.Read(one.Name(number).Text())) continue;
+                        std::optional<Bytes> fetched = one.Fetch(number);
+                        ASSERT_TRUE(fetched) << nth;
+                        Bytes expected = one.Segment(number, stored);
+                        auto length = static_cast<std::size_t>(stored - number * kMb);
+                        ASSERT_TRUE(std::equal(expected.begin(), expected.begin() + length, fetched->begin())) << nth;
+                    }
+                }
+            }
+            *armed = false;
+            EXPECT_EQ(one.store.Read(one.Name(3).Text()), one.Segment(3)) << nth;
+            EXPECT_EQ(one.Fetch(4), one.Segment(4, steps.back())) << nth;
+            met = *count >= nth;
+            EXPECT_LE(one.Tail().size(), 4u) << nth;
+        }
+    }
 }
 
 TEST_P(Ship, NoMoreIsKeptInMemoryThanAPiece) {

@@ -8,7 +8,7 @@
 namespace ark::test {
 
 struct TailSample {
-    explicit TailSample(bool encrypted) : store(encrypted) {}
+    explicit TailSample(bool encrypted, StoragePtr given = nullptr) : store(encrypted, std::move(given)) {}
 
     // A shipper that has begun, of a server with `flushed` bytes.
     TailShipper &Begin(std::uint64_t flushed, std::uint32_t timeline = 1, std::uint64_t begin_of_timeline = 0) {
