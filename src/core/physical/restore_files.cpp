@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "pgdata/crc32c.h"
 #include "physical/base_files.h"
+#include "physical/direct_writer.h"
 #include "physical/piece_restore.h"
 #include "repo/frame_stream.h"
 
@@ -23,6 +24,7 @@ namespace ark {
 namespace {
 
 constexpr std::size_t kReadsAhead = 2;
+constexpr std::uint64_t kWorthAllocating = 1 << 20;
 constexpr std::string_view kFiles = "file/";
 constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 44;
 constexpr std::string_view kWhat = "an entry of a base backup";
@@ -38,22 +40,11 @@ struct FileInHand {
 
 // A piece that is being written.
 struct Target {
-    Fd file;    // open while its frames come: many more pieces than that are read ahead
+    DirectWriter file;    // open while its frames come: many more pieces than that are read ahead
     std::shared_ptr<FileInHand> of;
     std::uint64_t number = 0;
     PieceRestore piece;
 };
-
-void WriteAt(const Target &target, std::uint64_t at, ByteView bytes) {
-    at += target.number * kPieceSize;
-    while (!bytes.empty()) {
-        ssize_t n = pwrite(target.file.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) ThrowErrno(errno, fmt::format("could not write file \"{}\"", target.of->name));
-        bytes = bytes.subspan(static_cast<std::size_t>(n));
-        at += static_cast<std::uint64_t>(n);
-    }
-}
 
 // What the file has not counts as zeros: it is made longer with such.
 void ReadAt(int fd, const Target &target, std::uint64_t at, MutableBytes to) {
@@ -67,12 +58,6 @@ void ReadAt(int fd, const Target &target, std::uint64_t at, MutableBytes to) {
         at += static_cast<std::uint64_t>(n);
     }
     std::ranges::fill(to, std::byte{0});
-}
-
-// The disk shall work while the rest is fetched, rather than at the end; whether it could is known then (FinishFiles).
-void BeginToForce(const Target &target) {
-    sync_file_range(target.file.get(), static_cast<off64_t>(target.number * kPieceSize),
-                    static_cast<off64_t>(target.piece.length()), SYNC_FILE_RANGE_WRITE);
 }
 
 class FileRestorer {
@@ -140,6 +125,7 @@ private:
                 return frame;
             },
             kReadsAhead);
+        DirectBuffer buffer;
         while (std::optional<TakenFrame> taken = stream.Take()) {
             ticker_.Check();
             Target *target = nullptr;
@@ -147,10 +133,12 @@ private:
                 std::scoped_lock lock(mutex);
                 target = &targets.at(taken->of);
             }
-            if (!target->file) target->file = OpenFile(target->of->name, O_WRONLY | O_NOFOLLOW);
-            target->piece.Take(taken->plain, [&](std::uint64_t at, ByteView bytes) { WriteAt(*target, at, bytes); });
+            if (!target->file) target->file = DirectWriter(target->of->name);
+            target->piece.Take(taken->plain, [&](std::uint64_t at, ByteView bytes) {
+                target->file.Write(target->number * kPieceSize + at, bytes, buffer);
+            });
             if (!target->piece.HasAll()) continue;
-            BeginToForce(*target);
+            target->file.BeginToForce(target->number * kPieceSize, target->piece.length());
             Wrote(*target);
             std::scoped_lock lock(mutex);
             targets.erase(taken->of);
@@ -285,6 +273,10 @@ private:
         if (fchmod(file.get(), static_cast<mode_t>(made.file.facts.mode) | 0600) != 0 ||
             ftruncate(file.get(), static_cast<off_t>(made.file.facts.size)) != 0)
             ThrowErrno(errno, fmt::format("could not make file \"{}\"", made.name));
+        // In one piece on the disk, and known to fit; a file system that cannot tell is one that cannot.
+        if (!made.compared && made.file.facts.size >= kWorthAllocating &&
+            fallocate(file.get(), 0, 0, static_cast<off_t>(made.file.facts.size)) != 0 && errno == ENOSPC)
+            ThrowErrno(errno, fmt::format("could not make file \"{}\"", made.name));
     }
 
     static TimePoint ModifiedOf(const FileInHand &file) { return TimePoint(Duration(file.file.facts.mtime)); }
@@ -296,7 +288,7 @@ private:
         if (number >= current_->pieces.size() || PiecePath(encoded_, number) != path)
             throw Error(Code::kCorrupt, fmt::format("a base backup has the impossible piece \"{}\"", path));
         std::uint64_t length = PieceLength(current_->file.facts.size, number), unit = current_->file.unit;
-        return Target{Fd(), current_, number, PieceRestore(PieceFromEntry(entry, length, unit), length, unit)};
+        return Target{DirectWriter(), current_, number, PieceRestore(PieceFromEntry(entry, length, unit), length, unit)};
     }
 
     void Wrote(const Target &target) {
