@@ -99,13 +99,14 @@ Recovery LookOnce(Engine &engine, const std::shared_ptr<Repository> &repository)
     recovery.backups = ListBackups(*repository, keys.get(), engine.clock().Now());
     recovery.bases = BaseBackupsOf(recovery.backups);
     recovery.floors = ReadWalFloors(*repository, keys.get());
+    // Before the segments: pieces go only when their segment has come, so none is missing in both.
+    std::vector<layout::TailName> tail = ListTail(*repository);
     recovery.archive = ReadWalArchive(*repository, *keys, engine.ticker());
     recovery.windows = RecoveryWindows(recovery.archive, recovery.bases, recovery.floors);
-    if (std::vector<layout::TailName> tail = ListTail(*repository); !tail.empty())
-        ReachIntoTail(recovery.windows, recovery.archive, recovery.bases, tail,
-                      [&](const TimelineHistory &history, Lsn end) {
-                          return KnownUntil(*repository, *keys, history, end);
-                      });
+    if (!tail.empty())
+        ReachIntoTail(
+            recovery.windows, recovery.archive, recovery.bases, tail,
+            [&](const TimelineHistory &history, Lsn end) { return KnownUntil(*repository, *keys, history, end); });
     return recovery;
 }
 
@@ -179,9 +180,8 @@ RecoveryTarget Reachable(Engine &engine, const std::shared_ptr<Repository> &repo
     std::optional<BaseBackup> base = BaseBackupOf(choice.backup);
     if (target.kind != kTime || !base) return target;
     std::shared_ptr<KeyRing> keys = engine.Keys(repository);
-    WalReach reach =
-        FindWalReach(*repository, *keys, StoredHistory(*repository, *keys, choice.window.timeline), base->segment_size,
-                     base->start, engine.ticker());
+    WalReach reach = FindWalReach(*repository, *keys, StoredHistory(*repository, *keys, choice.window.timeline),
+                                  base->segment_size, base->start, engine.ticker());
     std::optional<Lsn> position = PositionOf(ParseMoment(target.value), target.inclusive, reach, base->stopped);
     if (!position) return target;
     engine.log().Note(fmt::format("nothing was committed between {} and {}: recovery goes to position {}",

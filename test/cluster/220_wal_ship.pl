@@ -190,8 +190,8 @@ sub planned
 	return ark($copy, 'restore', "--cluster=primary.$system", '--pgdata', "$store/never", '--dry-run', "--target-time=$moment");
 }
 my $plan = planned($idle);
-is($plan->{exit}, 2, 'a moment that the store does not know is refused');
-like($plan->{err}, qr/lies behind what the store knows.*The window is from .* to /s, 'with the window');
+is($plan->{exit}, 3, 'a moment that the store does not know is refused');
+like($plan->{err}, qr/no recovery window of .* contains .*The windows are:|lies behind what the store knows.*The window is from .* to /s, 'with the window');
 $ship = ship($primary, '--interval=200ms');
 for (1 .. 300) { $plan = planned($idle); last if $plan->{exit} == 0; sleep 0.1; }
 like($plan->{out}, qr/recovery_target_lsn/, 'and later becomes a position') or diag($plan->{err});

@@ -167,7 +167,7 @@ std::optional<Lsn> PositionOf(TimePoint moment, bool inclusive, const WalReach &
         return std::nullopt;
     std::optional<TimePoint> until = reach.Until();
     if (until && moment <= *until && reach.last_record) return reach.last_record;
-    throw Error(Code::kInvalidArgument,
+    throw Error(Code::kNotFound,
                 fmt::format("{} lies behind what the store knows of this cluster", FormatTime(moment, true)),
                 fmt::format("The window is from {} to {}; its last commit was at {}.", FormatTime(window_begin),
                             until ? FormatTime(*until, true) : "its backup's end",

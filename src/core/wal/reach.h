@@ -30,7 +30,7 @@ WalReach FindWalReach(const Repository &repository, KeyRing &keys, const Timelin
 
 // PostgreSQL ends in FATAL where recovery_target_time has no later outcome in the WAL. For a moment that has none, but that the store knows
 // to lie before the end: the position to give instead, of the last record. Nullopt: the time itself is a good target.
-// Throws kInvalidArgument, with the window, for a moment that is not known.
+// Throws kNotFound, with the window, for a moment that is not known.
 std::optional<Lsn> PositionOf(TimePoint moment, bool inclusive, const WalReach &reach, TimePoint window_begin);
 
 }    // namespace ark

@@ -96,7 +96,7 @@ TEST_F(Reach, AMomentBehindTheLastCommitIsAPosition) {
     EXPECT_EQ(PositionOf(kNoon, true, reach, kNoon - 1h), Lsn{800}) << "the very moment";
     EXPECT_EQ(PositionOf(kNoon + 60s, true, reach, kNoon - 1h), Lsn{800});
     Error error = ErrorOf([&] { PositionOf(kNoon + 61s, true, reach, kNoon - 1h); });
-    EXPECT_EQ(error.code, Code::kInvalidArgument);
+    EXPECT_EQ(error.code, Code::kNotFound);
     EXPECT_NE(error.detail.find("from 2026-11-27T11:00:00Z to 2026-11-27T12:01:00.000000Z"), std::string::npos)
         << error.detail;
     reach.known_until = kNoon - 60s;    // a clock that was set back
@@ -104,9 +104,9 @@ TEST_F(Reach, AMomentBehindTheLastCommitIsAPosition) {
     EXPECT_EQ(PositionOf(kNoon, true, reach, kNoon - 1h), Lsn{800});
     reach.last_outcome.reset();
     EXPECT_EQ(PositionOf(kNoon - 60s, true, reach, kNoon - 1h), Lsn{800}) << "no commit at all";
-    EXPECT_EQ(ErrorOf([&] { PositionOf(kNoon, true, reach, kNoon - 1h); }).code, Code::kInvalidArgument);
+    EXPECT_EQ(ErrorOf([&] { PositionOf(kNoon, true, reach, kNoon - 1h); }).code, Code::kNotFound);
     reach.last_record.reset();
-    EXPECT_EQ(ErrorOf([&] { PositionOf(kNoon - 60s, true, reach, kNoon - 1h); }).code, Code::kInvalidArgument);
+    EXPECT_EQ(ErrorOf([&] { PositionOf(kNoon - 60s, true, reach, kNoon - 1h); }).code, Code::kNotFound);
 }
 
 }    // namespace

@@ -1,0 +1,71 @@
+#include "wal/tail_windows.h"
+
+#include <gtest/gtest.h>
+
+#include "unit/wal/archive_sample.h"
+
+namespace ark::test {
+namespace {
+
+constexpr std::uint64_t kSegment = 16 << 20;
+
+layout::TailName Piece(std::uint64_t start, std::uint64_t end, std::uint32_t timeline = 1) {
+    return {.epoch = 1, .timeline = {timeline}, .start = {start}, .end = {end}};
+}
+
+struct TailWindowsTest : ::testing::Test {
+    RecoveryWindow Reach(const std::vector<layout::TailName> &tail, std::optional<TimePoint> known = {}) {
+        std::vector<RecoveryWindow> windows = RecoveryWindows(sample.archive, {b});
+        ReachIntoTail(windows, sample.archive, {b}, tail, [&](const TimelineHistory &, Lsn end) {
+            asked = end;
+            return known;
+        });
+        return windows.front();
+    }
+    ArchiveSample sample;
+    BaseBackup b = sample.Backup("b", 1, "0/3000028", "0/3000100");
+    std::optional<Lsn> asked;
+};
+
+TEST_F(TailWindowsTest, GoesOnWhereTheSegmentsEnd) {
+    sample.Segments(1, 3, 8);
+    RecoveryWindow window =
+        Reach({Piece(9 * kSegment, 9 * kSegment + 100), Piece(9 * kSegment + 100, 9 * kSegment + 256)},
+              ArchiveSample::Minute(30));
+    EXPECT_EQ(window.until.Text(), "0/9000100");
+    EXPECT_EQ(asked, window.until);
+    EXPECT_EQ(window.until_stored, ArchiveSample::Minute(30));
+    EXPECT_EQ(window.end, RecoveryWindow::End::kArchive);
+    EXPECT_EQ(window.missing, sample.Name(1, 9)) << "it is not whole";
+}
+
+TEST_F(TailWindowsTest, GoesThroughSegmentsThatAreWholeInPieces) {
+    sample.Segments(1, 3, 8);
+    RecoveryWindow window =
+        Reach({Piece(9 * kSegment, 10 * kSegment), Piece(10 * kSegment, 10 * kSegment + 40)}, ArchiveSample::Minute(2));
+    EXPECT_EQ(window.until.Text(), "0/A000028");
+    EXPECT_EQ(window.until_stored, ArchiveSample::Minute(8)) << "an older time tells nothing";
+    EXPECT_EQ(window.missing, sample.Name(1, 10));
+}
+
+TEST_F(TailWindowsTest, WhatIsMissingBeforeLaterPiecesIsAHole) {
+    sample.Segments(1, 3, 8);
+    RecoveryWindow window = Reach({Piece(10 * kSegment, 10 * kSegment + 40)});
+    EXPECT_EQ(window.until.Text(), "0/9000000");
+    EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
+    EXPECT_EQ(window.missing, sample.Name(1, 9));
+    window = Reach({Piece(9 * kSegment, 9 * kSegment + 40), Piece(10 * kSegment, 10 * kSegment + 40)});
+    EXPECT_EQ(window.until.Text(), "0/9000028");
+    EXPECT_EQ(window.end, RecoveryWindow::End::kHole) << "the first segment was written to its end";
+}
+
+TEST_F(TailWindowsTest, StaysWithinWhatIsKnownToBeMissing) {
+    sample.Segments(1, 3, 8, {6});
+    RecoveryWindow window = Reach({Piece(9 * kSegment, 9 * kSegment + 40)});
+    EXPECT_EQ(window.until.Text(), "0/6000000");
+    EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
+    EXPECT_FALSE(asked);
+}
+
+}    // namespace
+}    // namespace ark::test
