@@ -20,7 +20,8 @@ my $node = ArkCluster->new('primary');
 $node->init(allows_streaming => 1, extra => [ '--wal-segsize=1', '--encoding', 'UTF8', '--locale', 'C.UTF-8' ]);
 $node->append_conf('postgresql.conf',
 	"archive_mode = on\narchive_command = '$engine wal-push --quiet @where %p'\nautovacuum = off\nwal_keep_size = 0\nmax_wal_size = 8MB\ncheckpoint_timeout = 1h\n"
-	  . "shared_preload_libraries = 'pg_ark'\nark.store = 'file://$store/ark'\nark.encryption_key = 'file:$key'\n");
+	  . "shared_preload_libraries = 'pg_ark'\nark.store = 'file://$store/ark'\nark.encryption_key = 'file:$key'\n"
+	  . "ark.wal_ship_interval = 0\n");    # pieces would fill the hole
 $node->start;
 my $system = $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
 my $path = "$store/ark/primary.$system";

@@ -64,7 +64,8 @@ private:
         });
         std::vector<std::int32_t> left;
         Step("rows", [&] {
-            left = LoadRows(request_, backup_, plan, contents.indexes, definitions, contents.large_objects, ticker_, log_);
+            left =
+                LoadRows(request_, backup_, plan, contents.indexes, definitions, contents.large_objects, ticker_, log_);
         });
         Step("indexes", [&] {
             if (!left.empty()) definitions.Restore(left, request_.jobs);

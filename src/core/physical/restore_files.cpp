@@ -288,7 +288,8 @@ private:
         if (number >= current_->pieces.size() || PiecePath(encoded_, number) != path)
             throw Error(Code::kCorrupt, fmt::format("a base backup has the impossible piece \"{}\"", path));
         std::uint64_t length = PieceLength(current_->file.facts.size, number), unit = current_->file.unit;
-        return Target{DirectWriter(), current_, number, PieceRestore(PieceFromEntry(entry, length, unit), length, unit)};
+        return Target{DirectWriter(), current_, number,
+                      PieceRestore(PieceFromEntry(entry, length, unit), length, unit)};
     }
 
     void Wrote(const Target &target) {

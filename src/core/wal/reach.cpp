@@ -7,6 +7,8 @@
 
 #include "pgdata/wal_records.h"
 #include "wal/fetch.h"
+#include "wal/tail_chain.h"
+#include "wal/tail_object.h"
 
 namespace ark {
 namespace {
@@ -17,7 +19,7 @@ constexpr int kTimesLookedFor = 64;
 class Path {
 public:
     Path(const Repository &repository, KeyRing &keys, const TimelineHistory &history, WalSegmentSize size)
-        : repository_(repository), keys_(keys), history_(history), size_(size) {}
+        : repository_(repository), keys_(keys), history_(history), size_(size), tail_(ListTail(repository)) {}
 
     // The numbers of segments, and where the last of them ends.
     std::vector<std::uint64_t> Numbers(Lsn from, Lsn &end, Ticker &ticker) {
@@ -32,37 +34,38 @@ public:
         for (;; number++) {
             ticker.Check();
             end = Lsn{number * size_.bytes()};
-            if (WholeOf(number)) {
-                numbers.push_back(number);
-                continue;
-            }
-            std::optional<Lsn> reached = ReadPiecesOf(number, {[] {}, [](ByteView) {}});
+            std::optional<Place> place = PlaceOf(number);
+            if (!place) return numbers;
+            std::optional<Lsn> reached = place->name.End(size_);
+            if (!place->whole) reached = ReadPieces(repository_, keys_, place->name, size_, {[] {}, [](ByteView) {}});
             if (!reached) return numbers;
             numbers.push_back(number);
-            end = *reached;
+            end = std::min(*reached, place->left);
             if (end.value != (number + 1) * size_.bytes()) return numbers;
         }
     }
 
     void Feed(std::uint64_t number, WalRecords &records) {
+        std::optional<Place> place = PlaceOf(number);
+        if (!place) return;
         Lsn at{number * size_.bytes()};
         const Lsn start = at;
-        if (std::optional<SegmentName> name = WholeOf(number)) {
-            ReadSegment(repository_, keys_, WalFileName::OfSegment(*name), [&](ByteView bytes) {
-                records.Take(at, bytes);
-                at.value += bytes.size();
-            });
+        auto take = [&](ByteView bytes) {
+            std::uint64_t room = place->left.value - std::min(at, place->left).value;
+            records.Take(at, bytes.first(std::min<std::uint64_t>(bytes.size(), room)));
+            at.value += bytes.size();
+        };
+        if (place->whole) {
+            ReadSegment(repository_, keys_, WalFileName::OfSegment(place->name), take);
             return;
         }
         const WalRecords before = records;
-        ReadPiecesOf(number, {[&] {
-                                  records = before;
-                                  at = start;
-                              },
-                              [&](ByteView bytes) {
-                                  records.Take(at, bytes);
-                                  at.value += bytes.size();
-                              }});
+        ReadPieces(repository_, keys_, place->name, size_,
+                   {[&] {
+                        records = before;
+                        at = start;
+                    },
+                    take});
     }
 
 private:
@@ -84,21 +87,23 @@ private:
         }
         return begin;
     }
-    std::optional<SegmentName> WholeOf(std::uint64_t number) {
-        std::optional<SegmentName> found;
+    // Where a server finds a segment: of the youngest timeline that has it, whole or in pieces; what lies behind the point where that one was
+    // left is not its past.
+    struct Place {
+        SegmentName name;
+        bool whole = false;
+        Lsn left;
+    };
+    std::optional<Place> PlaceOf(std::uint64_t number) {
+        std::optional<Place> place;
         Timelines(number, [&](const SegmentName &name) {
-            if (whole_.contains(name)) found = name;
-            return found.has_value();
+            bool whole = whole_.contains(name);
+            if (whole || !ChainOf(tail_, name, size_).empty())
+                place = Place{name, whole,
+                              std::min(name.End(size_), history_.Left(name.timeline).value_or(name.End(size_)))};
+            return place.has_value();
         });
-        return found;
-    }
-    std::optional<Lsn> ReadPiecesOf(std::uint64_t number, const PiecesSink &sink) {
-        std::optional<Lsn> reached;
-        Timelines(number, [&](const SegmentName &name) {
-            reached = ReadPieces(repository_, keys_, name, size_, sink);
-            return reached.has_value();
-        });
-        return reached;
+        return place;
     }
 
     const Repository &repository_;
@@ -106,6 +111,7 @@ private:
     const TimelineHistory &history_;
     WalSegmentSize size_;
     std::set<SegmentName> whole_;
+    std::vector<layout::TailName> tail_;
 };
 
 }    // namespace
@@ -122,7 +128,11 @@ std::optional<TimePoint> KnownUntil(const Repository &repository, KeyRing &keys,
     int looks = 0;
     for (const layout::TailName &name : names) {
         if (looks++ == kTimesLookedFor) break;
-        if (std::optional<TailInfo> info = StatTail(repository, keys, name); info && info->at) return info->at;
+        try {
+            if (std::optional<TailInfo> info = StatTail(repository, keys, name); info && info->at) return info->at;
+        } catch (const Error &error) {    // an older one tells less, and nothing wrong
+            if (error.code != Code::kCorrupt) throw;
+        }
     }
     return std::nullopt;
 }

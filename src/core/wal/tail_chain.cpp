@@ -29,7 +29,7 @@ std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names
     std::vector<std::uint64_t> epochs;
     for (const layout::TailName &name : names) epochs.push_back(name.epoch);
     std::ranges::sort(epochs, std::greater<>());
-    epochs.erase(std::ranges::unique(epochs).begin(), epochs.end());
+    epochs.erase(std::unique(epochs.begin(), epochs.end()), epochs.end());
     for (std::uint64_t epoch : epochs) {
         std::vector<layout::TailName> chain = ChainFrom(names, epoch, segment.timeline, segment.Start(size));
         std::erase_if(chain, [&](const layout::TailName &name) { return name.start >= segment.End(size); });

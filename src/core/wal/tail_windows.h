@@ -8,12 +8,11 @@
 
 namespace ark {
 
-// Moves the ends of windows that end with the archive to where the pieces end that follow it, as a server would be given them. Pieces or
-// marks of later segments, without those between, make a hole of what is missing. `known_until` says until when all that was committed
-// lies before a position of a history.
-void ReachIntoTail(
-    std::vector<RecoveryWindow> &windows, const WalArchive &archive, const std::vector<BaseBackup> &backups,
-    const std::vector<layout::TailName> &tail,
-    const std::function<std::optional<TimePoint>(const TimelineHistory &history, Lsn end)> &known_until);
+// Moves the ends of windows to where the WAL ends that a server would be given: through pieces that follow what is there or fill
+// what is missing. A segment that must exist (something lies behind it) and is not whole ends a window with a hole. `known_until` says until
+// when all that was committed lies before a position of a history.
+void ReachIntoTail(std::vector<RecoveryWindow> &windows, const WalArchive &archive,
+                   const std::vector<BaseBackup> &backups, const std::vector<layout::TailName> &tail,
+                   const std::function<std::optional<TimePoint>(const TimelineHistory &history, Lsn end)> &known_until);
 
 }    // namespace ark

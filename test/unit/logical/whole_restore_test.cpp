@@ -35,18 +35,19 @@ TEST(IndexEntries, AreThoseThatNeedTheirTableAlone) {
     IndexEntries entries;
     for (const TocEntry &entry :
          {Entry(1, "TABLE", "a", kPre), Entry(2, "COMMENT", "a", DumpSection::kNone), Entry(3, "TABLE", "b", kPre),
-          Entry(4, "MATERIALIZED VIEW", "m", kPre), Entry(5, "TABLE DATA", "a", DumpSection::kData, {1}),
-          Entry(6, "CONSTRAINT", "a_pkey", kPost, {1}), Entry(7, "COMMENT", "a_pkey", DumpSection::kNone, {6}),
-          Entry(8, "INDEX", "a_i", kPost, {9, 1}), Entry(10, "INDEX", "a_after", kPost, {1, 8}),
-          Entry(11, "INDEX", "b_i", kPost, {3}), Entry(12, "INDEX", "m_i", kPost, {4}),
+          Entry(4, "MATERIALIZED VIEW", "m", kPre), Entry(20, "FUNCTION", "f()", kPre),
+          Entry(5, "TABLE DATA", "a", DumpSection::kData, {1}), Entry(6, "CONSTRAINT", "a_pkey", kPost, {1}),
+          Entry(7, "COMMENT", "a_pkey", DumpSection::kNone, {6}), Entry(8, "INDEX", "a_i", kPost, {9, 1}),
+          Entry(10, "INDEX", "a_after", kPost, {1, 8}), Entry(11, "INDEX", "b_i", kPost, {3}),
+          Entry(12, "INDEX", "m_i", kPost, {4}), Entry(15, "INDEX", "a_f", kPost, {1, 20}),
           Entry(13, "TRIGGER", "t", kPost, {1}), Entry(14, "FK CONSTRAINT", "f", kPost, {1, 6})})
         entries.Add(entry);
     EXPECT_EQ(entries.Of("s", "a"), (std::vector<std::int32_t>{6, 8}));
     EXPECT_EQ(entries.Of("s", "b"), (std::vector<std::int32_t>{11}));
     EXPECT_TRUE(entries.Of("s", "m").empty());
     EXPECT_TRUE(entries.Of("other", "a").empty());
-    EXPECT_EQ(entries.Rest({}, {}), (std::vector<std::int32_t>{6, 7, 8, 10, 11, 12, 13, 14}));
-    EXPECT_EQ(entries.Rest({11}, {6, 8}), (std::vector<std::int32_t>{11, 7, 10, 12, 13, 14}));
+    EXPECT_EQ(entries.Rest({}, {}), (std::vector<std::int32_t>{6, 7, 8, 10, 11, 12, 15, 13, 14}));
+    EXPECT_EQ(entries.Rest({11}, {6, 8}), (std::vector<std::int32_t>{11, 7, 10, 12, 15, 13, 14}));
 }
 
 class Queue : public ::testing::Test {

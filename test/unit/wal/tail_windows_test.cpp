@@ -55,7 +55,7 @@ TEST_F(TailWindowsTest, WhatIsMissingBeforeLaterPiecesIsAHole) {
     EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
     EXPECT_EQ(window.missing, sample.Name(1, 9));
     window = Reach({Piece(9 * kSegment, 9 * kSegment + 40), Piece(10 * kSegment, 10 * kSegment + 40)});
-    EXPECT_EQ(window.until.Text(), "0/9000028");
+    EXPECT_EQ(window.until.Text(), "0/9000000");
     EXPECT_EQ(window.end, RecoveryWindow::End::kHole) << "the first segment was written to its end";
 }
 
@@ -64,7 +64,30 @@ TEST_F(TailWindowsTest, StaysWithinWhatIsKnownToBeMissing) {
     RecoveryWindow window = Reach({Piece(9 * kSegment, 9 * kSegment + 40)});
     EXPECT_EQ(window.until.Text(), "0/6000000");
     EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
-    EXPECT_FALSE(asked);
+}
+
+TEST_F(TailWindowsTest, PiecesFillAHole) {
+    sample.Segments(1, 3, 8, {6});
+    RecoveryWindow window = Reach({Piece(6 * kSegment, 7 * kSegment), Piece(9 * kSegment, 9 * kSegment + 40)});
+    EXPECT_EQ(window.until.Text(), "0/9000028");
+    EXPECT_EQ(window.end, RecoveryWindow::End::kArchive);
+    EXPECT_EQ(window.until_stored, ArchiveSample::Minute(8));
+    window = Reach({Piece(6 * kSegment, 6 * kSegment + 40)});
+    EXPECT_EQ(window.until.Text(), "0/6000000") << "a part of it is of no use";
+    EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
+}
+
+TEST_F(TailWindowsTest, TheNewTimelineIsInPiecesWhereTheOldOneIsWhole) {
+    sample.Segments(1, 3, 8);
+    sample.History(2, "1 0/8000800 was left");
+    std::vector<RecoveryWindow> windows = RecoveryWindows(sample.archive, {b});
+    ASSERT_EQ(windows.size(), 2u);
+    ReachIntoTail(windows, sample.archive, {b}, {Piece(8 * kSegment, 8 * kSegment + 0x900, 2)},
+                  [](const TimelineHistory &, Lsn) { return std::nullopt; });
+    EXPECT_EQ(windows[1].timeline.value, 2u);
+    EXPECT_EQ(windows[1].until.Text(), "0/8000900");
+    EXPECT_EQ(windows[1].until_timeline.value, 2u);
+    EXPECT_EQ(windows[1].end, RecoveryWindow::End::kArchive);
 }
 
 }    // namespace

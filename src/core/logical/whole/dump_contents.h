@@ -21,7 +21,7 @@ struct TableRows {
 };
 
 struct DumpContents {
-    std::map<std::pair<std::string, std::string>, TableRows> rows;      // of schema and table
+    std::map<std::pair<std::string, std::string>, TableRows> rows;    // of schema and table
     IndexEntries indexes;
     std::vector<std::uint32_t> large_objects;                           // ascending
     std::set<std::string> owners, grantees, tablespaces, extensions;    // that definitions name

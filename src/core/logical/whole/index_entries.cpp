@@ -5,6 +5,7 @@
 namespace ark {
 
 void IndexEntries::Add(const TocEntry &entry) {
+    if (entry.description == "FUNCTION") functions_.insert(entry.dump_id);
     if (entry.description == "TABLE" && entry.schema) tables_.emplace(entry.dump_id, Table{*entry.schema, entry.tag});
     if (entry.section != DumpSection::kPostData) {
         if (!order_.empty()) order_.push_back(entry.dump_id);
@@ -15,7 +16,7 @@ void IndexEntries::Add(const TocEntry &entry) {
     if (entry.description != "INDEX" && entry.description != "CONSTRAINT") return;
     const Table *of = nullptr;
     for (std::int32_t id : entry.dependencies) {
-        if (behind_.contains(id)) return;
+        if (behind_.contains(id) || functions_.contains(id)) return;
         auto table = tables_.find(id);
         if (table == tables_.end()) continue;
         if (of) return;

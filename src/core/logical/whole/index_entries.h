@@ -16,7 +16,8 @@ class IndexEntries {
 public:
     void Add(const TocEntry &entry);    // of pg_dump's archive, in its order
 
-    // Indexes and index constraints of a table that depend on nothing else behind the data: their dump ids.
+    // Indexes and index constraints of a table that depend on nothing else behind the data, nor on a function, which may read other tables
+    // whatever it promises: their dump ids.
     std::vector<std::int32_t> Of(const std::string &schema, const std::string &table) const;
 
     // The section behind the data: `first`, which Of() gave, and then all others but `done`, in their order. In it stand the entries
@@ -28,6 +29,7 @@ private:
     using Table = std::pair<std::string, std::string>;
     std::unordered_map<std::int32_t, Table> tables_;    // by dump id
     std::map<Table, std::vector<std::int32_t>> indexes_;
+    std::unordered_set<std::int32_t> functions_;
     std::unordered_set<std::int32_t> behind_;    // of the section
     std::vector<std::int32_t> order_;            // from its first entry on
 };
