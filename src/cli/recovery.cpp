@@ -180,8 +180,15 @@ RecoveryTarget Reachable(Engine &engine, const std::shared_ptr<Repository> &repo
     std::optional<BaseBackup> base = BaseBackupOf(choice.backup);
     if (target.kind != kTime || !base) return target;
     std::shared_ptr<KeyRing> keys = engine.Keys(repository);
-    WalReach reach = FindWalReach(*repository, *keys, StoredHistory(*repository, *keys, choice.window.timeline),
-                                  base->segment_size, base->start, engine.ticker());
+    WalReach reach;
+    try {
+        reach = FindWalReach(*repository, *keys, StoredHistory(*repository, *keys, choice.window.timeline),
+                             base->segment_size, base->start, engine.ticker());
+    } catch (const Error &error) {    // the recovery may end before it
+        if (error.code != Code::kCorrupt) throw;
+        engine.log().Warn(fmt::format("where the last commit lies is not known: {} {}", error.message, error.detail));
+        return target;
+    }
     std::optional<Lsn> position = PositionOf(ParseMoment(target.value), target.inclusive, reach, base->stopped);
     if (!position) return target;
     engine.log().Note(fmt::format("nothing was committed between {} and {}: recovery goes to position {}",

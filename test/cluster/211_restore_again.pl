@@ -21,6 +21,10 @@ $node->init(allows_streaming => 1, extra => [ '--data-checksums', '--wal-segsize
 $node->append_conf('postgresql.conf', "archive_mode = on\narchive_command = '$engine wal-push --quiet @where %p'\nlog_statement = none\n"
 	  . "recovery_target_time = '2001-01-01 00:00:00+00'\nrecovery_target_action = shutdown\nrestore_command = 'false'\nrecovery_min_apply_delay = '1h'\n"
 	  . "shared_preload_libraries = 'pg_ark'\nark.store = 'file://$store/ark'\nark.encryption_key = 'file:$store/key'\n");
+open my $read_only, '>', $node->data_dir . '/server.key' or die $!;    # as PostgreSQL wants it
+print $read_only "not a key\n";
+close $read_only;
+chmod 0400, $node->data_dir . '/server.key';
 $node->start;
 $node->safe_psql('postgres', q{CREATE EXTENSION pg_ark});
 $node->load_sample('app');

@@ -269,6 +269,8 @@ private:
     }
 
     void MakeItsSize(const FileInHand &made) {
+        // A key file may be there for reading only; what cannot be changed is told by the opening.
+        if (made.compared) static_cast<void>(chmod(made.name.c_str(), 0600));
         Fd file = OpenFile(made.name, O_WRONLY | O_NOFOLLOW | (made.compared ? 0 : O_CREAT | O_EXCL), 0600);
         if (fchmod(file.get(), static_cast<mode_t>(made.file.facts.mode) | 0600) != 0 ||
             ftruncate(file.get(), static_cast<off_t>(made.file.facts.size)) != 0)
