@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "physical/restore_cluster.h"
+#include "repo/catalog.h"
 #include "physical/take_backup.h"
 #include "storage/file_source.h"
 #include "support/fault_storage.h"
