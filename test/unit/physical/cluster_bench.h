@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "physical/restore_cluster.h"
-#include "repo/catalog.h"
 #include "physical/take_backup.h"
+#include "repo/catalog.h"
 #include "storage/file_source.h"
 #include "support/fault_storage.h"
 #include "support/private_postgres.h"
