@@ -167,6 +167,7 @@ private:
     }
 
     void CopyFiles(BaseFiles &base, TreeWriter &tree) {
+        Report("copy");    // also where no reading has to be waited for
         StartThreads();
         const ControlFile &control = directory_->control();
         BaseBackupRules rules(server_.version_num / 10000, control.catalog_version, TablespacesInside());
