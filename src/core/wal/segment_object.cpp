@@ -14,10 +14,23 @@ constexpr std::string_view kStopHint =
     "Nothing was replaced, and the server keeps its WAL. If this server is a copy, give it a store of its own or set "
     "archive_mode = off. If it replaces the owner: pg_ark lease take.";
 
+// A file up to this size, which is that of most segments, is read once and held: what was digested is what is sent.
+constexpr std::uint64_t kHeld = 16 << 20;
+
 struct FileDigest {
     std::uint64_t length = 0;
     Sha256Digest sha256{};
 };
+
+// What `plain` has, a byte more than it promised included; nothing if that is too much.
+Bytes Hold(Source &plain) {
+    Bytes bytes;
+    if (std::optional<std::uint64_t> size = plain.Size(); size && *size <= kHeld) {
+        bytes.resize(static_cast<std::size_t>(*size) + 1);
+        bytes.resize(ReadFully(plain, bytes));
+    }
+    return bytes;
+}
 
 FileDigest DigestOf(Source &plain) {
     FileDigest out;
@@ -71,7 +84,9 @@ SegmentResult WriteSegment(const Repository &repository, KeyRing &keys, const Do
                     fmt::format("WAL file \"{}\" is not of the cluster of \"{}\"", name, repository.cluster().Path()),
                     fmt::format("Its system identifier is {}.", facts.system_identifier),
                     "Check the store's URL and the setting cluster.");
-    FileDigest file = DigestOf(plain);
+    Bytes bytes = Hold(plain);
+    MemorySource held(bytes);
+    FileDigest file = bytes.empty() ? DigestOf(plain) : FileDigest{bytes.size(), Sha256(bytes)};
     if (!IsWalFileLength(facts.name, file.length))
         throw Error(Code::kInvalidArgument, fmt::format("WAL file \"{}\" cannot be {} bytes long", name, file.length),
                     "A segment is as long as the server's segment size.");
@@ -84,7 +99,8 @@ SegmentResult WriteSegment(const Repository &repository, KeyRing &keys, const Do
     info.system_identifier = facts.system_identifier;
     info.length = file.length;
     info.digest = SegmentDigest(key, file.sha256);
-    SegmentSource source(repository, key, std::move(info), file.sha256, facts.compression, plain, random);
+    SegmentSource source(repository, key, std::move(info), bytes.empty() ? std::optional(file.sha256) : std::nullopt,
+                         facts.compression, bytes.empty() ? plain : held, random);
     try {
         ObjectInfo stored =
             repository.storage().Put(repository.FullName(layout::Wal(facts.name)), source, PutMode::kCreate);

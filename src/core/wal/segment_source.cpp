@@ -15,7 +15,8 @@ std::size_t ReadFully(Source &source, MutableBytes to) {
 }
 
 SegmentSource::SegmentSource(const Repository &repository, const DomainKey &key, SegmentInfo info,
-                             const Sha256Digest &digest, Compression compression, Source &plain, Random &random)
+                             const std::optional<Sha256Digest> &digest, Compression compression, Source &plain,
+                             Random &random)
     : repository_(repository),
       key_(key),
       info_(std::move(info)),
@@ -33,7 +34,7 @@ void SegmentSource::Begin() {
     salts_.push_back(info_.salt);
     cipher_.emplace(SegmentCipher(repository_, key_, info_));
     object_digest_.emplace();
-    file_digest_.emplace();
+    if (expected_) file_digest_.emplace();
     part_ = Part::kFrames;
     frame_ = 0;
     left_ = info_.length;
@@ -75,7 +76,7 @@ std::size_t SegmentSource::Read(MutableBytes to) {
 void SegmentSource::Produce() {
     if (left_ > 0) return ProduceFrame();
     std::byte more;
-    if (ReadFully(plain_, {&more, 1}) != 0 || file_digest_->Finish() != expected_)
+    if (ReadFully(plain_, {&more, 1}) != 0 || (expected_ && file_digest_->Finish() != *expected_))
         throw Error(Code::kConflict, fmt::format("WAL file \"{}\" changed while it was read", info_.name.Text()));
     out_ = ToBytes("sha256 " + HexEncode(object_digest_->Finish()) + "\n");
     at_ = 0;
@@ -87,7 +88,7 @@ void SegmentSource::ProduceFrame() {
     if (ReadFully(plain_, piece_) != piece_.size())
         throw Error(Code::kConflict,
                     fmt::format("WAL file \"{}\" became shorter while it was read", info_.name.Text()));
-    file_digest_->Update(piece_);
+    if (expected_) file_digest_->Update(piece_);
     left_ -= piece_.size();
     out_.clear();
     AppendFrame(piece_, frame_++, compressor_, *cipher_, out_);

@@ -11,9 +11,10 @@ namespace ark {
 
 class SegmentSource : public Source {
 public:
-    // `plain` stands at its beginning and can rewind; `info` says all but the salt; `digest` is the file's SHA-256.
-    SegmentSource(const Repository &repository, const DomainKey &key, SegmentInfo info, const Sha256Digest &digest,
-                  Compression compression, Source &plain, Random &random);
+    // `plain` stands at its beginning and can rewind; `info` says all but the salt. `digest` is the file's SHA-256, where the file
+    // could be another by now than the one that `info` was made from.
+    SegmentSource(const Repository &repository, const DomainKey &key, SegmentInfo info,
+                  const std::optional<Sha256Digest> &digest, Compression compression, Source &plain, Random &random);
     ~SegmentSource() override;
 
     // Throws kConflict if the file is not the one that `info` describes.
@@ -34,7 +35,7 @@ private:
     const Repository &repository_;
     const DomainKey &key_;
     SegmentInfo info_;
-    Sha256Digest expected_;
+    std::optional<Sha256Digest> expected_;
     Source &plain_;
     Random &random_;
     Compressor compressor_;
