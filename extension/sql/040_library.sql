@@ -12,6 +12,8 @@ CREATE FUNCTION ark_private.archive_state(
     OUT archived_count bigint, OUT ahead_count bigint, OUT failing_since timestamptz, OUT failed_wal text, OUT last_failed_at timestamptz,
     OUT message text, OUT detail text, OUT hint text)
 RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ark_archive_state';
+CREATE FUNCTION ark_private.wal_sync_state(OUT phase text, OUT since timestamptz, OUT why text, OUT remedy text)
+RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ark_wal_sync_state';
 CREATE FUNCTION ark_private.request_cancel(job_id bigint, reason text) RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ark_request_cancel';
 CREATE FUNCTION ark_private.wake_launcher() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ark_wake_launcher';
 CREATE FUNCTION ark_private.next_run_text(cron text, zone text, after text) RETURNS text

@@ -118,6 +118,10 @@ BEGIN
         RETURN QUERY SELECT 'critical', format('WAL is not archived since %s, and %s segments wait in pg_wal: %s', ark_private.age_text(row_found.failing_since),
             row_found.backlog_segments, row_found.last_error), coalesce(row_found.hint, 'SELECT * FROM ark.wal_archive;');
     END LOOP;
+    FOR row_found IN SELECT * FROM ark_private.wal_sync_state() AS w WHERE w.phase IN ('catching up', 'timed out', 'refused') LOOP
+        RETURN QUERY SELECT CASE row_found.phase WHEN 'catching up' THEN 'warning' ELSE 'critical' END,
+            format('commits do not wait for the store since %s although ark.wal_sync is on: %s', date_trunc('second', row_found.since), row_found.why), row_found.remedy;
+    END LOOP;
     IF NOT EXISTS (SELECT FROM ark_private.schedule AS s WHERE s.enabled AND s.action = 'backup') THEN
         RETURN QUERY SELECT 'warning', 'no backup is scheduled', 'SELECT * FROM ark.set_schedule(''nightly'', ''0 3 * * *'', ''backup'', database => ''DATABASE'');';
     ELSIF NOT (state->>'scheduler')::boolean THEN

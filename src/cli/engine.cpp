@@ -120,8 +120,8 @@ std::unique_ptr<Connection> Engine::Connect(const std::string &database) {
     return std::make_unique<Connection>(config_.Text("conninfo"), name, kApplicationName, ticker_, log_);
 }
 
-std::unique_ptr<Connection> Engine::ConnectForReplication() {
-    return std::make_unique<Connection>(config_.Text("conninfo"), "", "pg_ark wal-ship", ticker_, log_,
+std::unique_ptr<Connection> Engine::ConnectForReplication(std::string_view application_name) {
+    return std::make_unique<Connection>(config_.Text("conninfo"), "", application_name, ticker_, log_,
                                         ConnectionKind::kReplication);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/cancel.h"
 #include "base/log.h"
@@ -56,7 +57,7 @@ public:
 
     // Connects to the source as settings say. `database` empty: ark.database or the conninfo's own.
     std::unique_ptr<Connection> Connect(const std::string &database = {});
-    std::unique_ptr<Connection> ConnectForReplication();
+    std::unique_ptr<Connection> ConnectForReplication(std::string_view application_name);
     const ServerIdentity &Server();    // asked once
     void ForgetServer() { server_.reset(); }
     bool ServerReachable();    // false, and why is noted, if it cannot be asked

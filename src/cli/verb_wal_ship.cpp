@@ -4,7 +4,9 @@
 #include <filesystem>
 
 #include "cli/engine.h"
+#include "cli/ship_stream.h"
 #include "cli/verb.h"
+#include "config/standby_names.h"
 #include "wal/ship.h"
 #include "wal/spool.h"
 #include "wal/succession.h"
@@ -13,107 +15,8 @@ namespace ark::cli {
 namespace {
 
 constexpr Duration kLook = std::chrono::milliseconds(100);
-constexpr auto kPause = std::chrono::seconds(1), kTidyEvery = std::chrono::seconds(10);
-constexpr auto kLookAtOwnerEvery = std::chrono::minutes(1);
+constexpr auto kPause = std::chrono::seconds(1);
 constexpr std::string_view kNoSuchFile = "58P01";    // undefined_file: also of a segment that was removed already
-
-// One stream of a server's WAL into the store, from a connection to its end.
-class Stream {
-public:
-    Stream(Engine &engine, Connection &replication, TailShipper &shipper, const Repository &repository,
-           Duration interval, bool holds_slot)
-        : engine_(engine),
-          shipper_(shipper),
-          repository_(repository),
-          interval_(interval),
-          holds_slot_(holds_slot),
-          replication_(replication) {}
-
-    // Returns when the server ends the stream. What it has sent is in the store then, and also when the connection was lost.
-    void Run(const std::string &command) {
-        stream_.emplace(replication_.BeginWalStream(command));
-        next_ = owner_looked_at_ = tidied_at_ = Now();
-        WalMessage message;
-        while (Receive(message)) {
-            if (message.kind == WalMessage::Kind::kData) shipper_.Take(Lsn{message.at}, message.bytes);
-            if (message.kind == WalMessage::Kind::kKeepalive) Answer(message);
-            if (Now() < next_) continue;
-            if (asked_ > 0) Ship(std::nullopt);    // no answer for a whole interval
-            next_ = Now() + interval_;
-            asked_ = 1;
-            SendStatus(true);
-        }
-        Ship(std::nullopt);
-    }
-
-private:
-    SteadyPoint Now() { return engine_.clock().Steady(); }
-
-    bool Receive(WalMessage &message) try {
-        return stream_->Receive(std::clamp(std::chrono::duration_cast<Duration>(next_ - Now()), Duration(0), kLook),
-                                message);
-    } catch (const Error &error) {
-        if (error.code == Code::kUnavailable) Ship(std::nullopt);
-        throw;
-    }
-
-    // Without a slot nothing is said of what is flushed: no commit shall wait for us.
-    void SendStatus(bool ask) {
-        stream_->SendStatus(shipper_.taken().value, holds_slot_ ? shipper_.stored().value : 0, engine_.clock().Now(),
-                            ask);
-    }
-
-    // A server answers before it looks for new WAL; so what it sends up to its second answer is all that it had at its first.
-    void Answer(const WalMessage &message) {
-        if (message.reply_requested) {    // a server that shuts down waits for this
-            if (holds_slot_) Ship(std::nullopt);
-            SendStatus(false);
-        }
-        if (asked_ == 1) {
-            asked_ = 2;
-            had_all_at_ = message.time;
-            SendStatus(true);
-        } else if (asked_ == 2) {
-            asked_ = 0;
-            Ship(had_all_at_);
-            LookAround();
-        }
-    }
-
-    void Ship(std::optional<TimePoint> at) {
-        shipper_.Ship(at);
-        engine_.log().Report({.phase = "ship",
-                              .done_bytes = 0,
-                              .total_bytes = 0,
-                              .stored_bytes = shipper_.stored_bytes(),
-                              .done_items = shipper_.pieces(),
-                              .total_items = 0,
-                              .current = shipper_.stored().Text()});
-    }
-
-    void LookAround() {
-        if (Now() - tidied_at_ >= kTidyEvery) {
-            tidied_at_ = Now();
-            shipper_.Tidy();
-        }
-        if (Now() - owner_looked_at_ < kLookAtOwnerEvery) return;
-        owner_looked_at_ = Now();
-        if (std::optional<Writer> owner = NewestWriter(repository_); owner && owner->epoch != repository_.epoch())
-            throw Error(Code::kUnavailable, fmt::format("\"{}\" has a new owner", repository_.cluster().Path()),
-                        fmt::format("Its epoch is {}.", owner->epoch));
-    }
-
-    Engine &engine_;
-    TailShipper &shipper_;
-    const Repository &repository_;
-    Duration interval_;
-    bool holds_slot_;
-    Connection &replication_;
-    std::optional<Connection::WalStream> stream_;
-    int asked_ = 0;
-    TimePoint had_all_at_{};
-    SteadyPoint next_{}, owner_looked_at_{}, tidied_at_{};
-};
 
 class Shipment {
 public:
@@ -219,7 +122,8 @@ private:
 
     void ShipOnce(bool reach_back) {
         Lock();
-        std::unique_ptr<Connection> replication = engine_.ConnectForReplication();
+        std::unique_ptr<Connection> replication =
+            engine_.ConnectForReplication(AtOnce() ? kStoreStandby : "pg_ark wal-ship");
         Result system = replication->Query("IDENTIFY_SYSTEM");
         const TimelineId timeline{static_cast<std::uint32_t>(system.Unsigned(0, 1))};
         const WalSegmentSize size(engine_.Server().segment_size);
@@ -235,7 +139,11 @@ private:
                             ParseCompression(engine_.config().Text("wal_compression")), engine_.random(),
                             engine_.log());
         Lsn begin = shipper.Begin(reach_back);
-        Stream stream(engine_, *replication, shipper, *repository, interval_, !slot_.empty());
+        ShipManner manner{.interval = interval_, .holds_slot = !slot_.empty(), .at_once = AtOnce()};
+        manner.is_unbroken = [&, first = SegmentName::Containing(timeline, begin, size)] {
+            return IsArchivedBefore(first);
+        };
+        ShipStream stream(engine_, *replication, shipper, *repository, std::move(manner));
         try {
             stream.Run(fmt::format("START_REPLICATION {} PHYSICAL {} TIMELINE {}",
                                    slot_.empty() ? "" : "SLOT " + QuoteIdentifier(slot_), begin.Text(),
@@ -245,6 +153,26 @@ private:
             throw;
         }
         stored_ = std::max(stored_, shipper.stored());
+    }
+
+    bool AtOnce() const { return engine_.config().Bool("wal_sync"); }
+
+    // Whether the archiver has done with all WAL before that segment. From there on the pieces have no gap by themselves.
+    bool IsArchivedBefore(const SegmentName &first) try {
+        Result waiting = engine_.Connect()->Query(
+            "SELECT pg_catalog.min(f.name COLLATE \"C\") FROM pg_catalog.pg_ls_archive_statusdir() AS f WHERE f.name ~ "
+            "'^([0-9A-F]{24}([.]partial)?|[0-9A-F]{8}[.]history)[.]ready$' AND f.name COLLATE \"C\" < $1",
+            {first.Text()});
+        engine_.log().Wait(waiting.IsNull(0, 0)
+                               ? ""
+                               : fmt::format("WAL before segment {} waits for the archiver, from {} on; until the store "
+                                             "has it, no commit is confirmed",
+                                             first.Text(), waiting.Text(0, 0)));
+        return waiting.IsNull(0, 0);
+    } catch (Error &error) {
+        if (error.code == Code::kPermissionDenied && error.hint.empty())
+            error.hint = "With wal_sync the role needs pg_monitor.";
+        throw;
     }
 
     // Two that ship the same do no harm, but everything twice.
@@ -280,6 +208,8 @@ Verb WalShipVerb() {
         "server's store learns that nothing happened, so that any moment since can be restored too.\n"
         "The server starts one by itself while ark.wal_ship_interval is above 0 and it archives with pg_ark; this is "
         "for servers without the extension.\n"
+        "With --wal-sync it stores whatever comes at once and confirms it as a standby does, under the name "
+        "pg_ark_wal_sync; commits wait for it if synchronous_standby_names says so.\n"
         "Example: pg_ark wal-ship --store s3://acme-backups/prod --interval 5s",
         {{"interval", FlagKind::kText, "TIME", "how often (default: wal_ship_interval)"},
          {"slot", FlagKind::kText, "NAME",

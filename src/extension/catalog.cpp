@@ -20,6 +20,14 @@ const char kScheduleTurn[] =
     "caller, arguments FROM ark_private.settle_restores()";
 const char kNextWake[] = "SELECT ark_private.next_wake()";
 const char kSealAudit[] = "SELECT ark_private.seal_audit()";
+const char kStandbyNames[] =
+    "WITH f AS (SELECT f.seqno, f.setting, f.sourcefile ~ '/postgresql[.]auto[.]conf$' AS auto FROM pg_file_settings AS "
+    "f WHERE lower(f.name) = 'synchronous_standby_names') SELECT (SELECT f.setting FROM f WHERE NOT f.auto ORDER BY "
+    "f.seqno DESC LIMIT 1), (SELECT f.setting FROM f WHERE f.auto ORDER BY f.seqno DESC LIMIT 1), (SELECT s.source NOT "
+    "IN ('default', 'configuration file') FROM pg_settings AS s WHERE s.name = 'synchronous_standby_names')";
+const char kStorePosition[] =
+    "SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn, coalesce((SELECT max(r.flush_lsn - '0/0'::pg_lsn) FROM "
+    "pg_stat_replication AS r WHERE r.application_name = $1 AND r.state = 'streaming'), 0)";
 const char kJobRows[] = "SELECT * FROM ark_private.job_rows($1::bigint)";
 const char kRestoreRows[] = "SELECT * FROM ark_private.restore_rows($1::bigint)";
 const char kCheckRows[] = "SELECT * FROM ark_private.check_rows($1::bigint)";
@@ -132,6 +140,8 @@ bool RunInTransaction(void (*work)(void *), void *context, Failure *failure) {
     pgstat_report_stat(true);
     return worked;
 }
+
+void CommitLocally() { SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE); }
 
 Row RunQuery(const char *sql, std::initializer_list<const char *> parameters) {
     MemoryContext context = CurrentMemoryContext;

@@ -20,6 +20,8 @@ extern const char kInterruptJobs[];      // (array of ids that are alive) -> cou
 extern const char kScheduleTurn[];       // () -> rows of jobs to start
 extern const char kNextWake[];           // () -> milliseconds
 extern const char kSealAudit[];          // ()
+extern const char kStandbyNames[];       // () -> in postgresql.conf, in postgresql.auto.conf, set elsewhere
+extern const char kStorePosition[];      // (standby) -> flushed by the server, by the standby; from the beginning of the log
 extern const char kJobRows[];            // (id) -> ark.job_result
 extern const char kRestoreRows[];        // (id) -> rows of restore_entities
 extern const char kCheckRows[];          // (id) -> rows of check_store
@@ -35,6 +37,8 @@ struct Row {
 // given, and the error is in the log. What `work` allocates outlives the transaction.
 struct Failure;
 bool RunInTransaction(void (*work)(void *), void *context, Failure *failure);
+// From here on this process waits for no standby when it commits: what it does may be what the standby needs.
+void CommitLocally();
 
 // In the transaction that runs.
 Row RunQuery(const char *sql, std::initializer_list<const char *> parameters);

@@ -43,4 +43,21 @@ ARK_FUNCTION(ark_archive_state) {
     return Datum(0);
 }
 
+// (phase, since, why, remedy); no row where the library was not preloaded
+ARK_FUNCTION(ark_wal_sync_state) {
+    constexpr const char *kPhases[] = {"off", "catching up", "waiting", "timed out", "refused"};
+    InitMaterializedSRF(fcinfo, 0);
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    if (!shared) return Datum(0);
+    auto *state = static_cast<WalSyncState *>(palloc(sizeof(WalSyncState)));
+    LWLockAcquire(shared->lock, LW_SHARED);
+    std::memcpy(static_cast<void *>(state), &shared->wal_sync, sizeof *state);
+    LWLockRelease(shared->lock);
+    Datum values[] = {CStringGetTextDatum(kPhases[static_cast<int>(state->phase)]), Int64GetDatum(state->since),
+                      CStringGetTextDatum(state->why), CStringGetTextDatum(state->remedy)};
+    bool nulls[] = {false, state->since == 0, !state->why[0], !state->remedy[0]};
+    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    return Datum(0);
+}
+
 }    // namespace ark::pg

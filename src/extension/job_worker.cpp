@@ -460,6 +460,7 @@ void ark_job_worker_main(Datum slot) {
     Oid database;
     std::memcpy(&database, MyBgworkerEntry->bgw_extra + sizeof(int64), sizeof database);
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    CommitLocally();
     AttachSlot(DatumGetInt32(slot));
     initStringInfo(&job.incoming);
     RunJob();

@@ -11,6 +11,7 @@
 #include "extension/settings.h"
 #include "extension/submit.h"
 #include "extension/tail_worker.h"
+#include "extension/wal_sync.h"
 
 extern "C" PGDLLEXPORT void ark_launcher_main(Datum);
 
@@ -27,7 +28,10 @@ MemoryContext turn_context;
 Oid extension = InvalidOid;
 
 void CheckForStop() {
-    if (ShutdownRequestPending) proc_exit(1);    // non-zero: otherwise it would never be started again
+    if (ShutdownRequestPending) {
+        LeaveWalSync();
+        proc_exit(1);    // non-zero: otherwise it would never be started again
+    }
     if (ConfigReloadPending) {
         ConfigReloadPending = false;
         ProcessConfigFile(PGC_SIGHUP);
@@ -35,10 +39,23 @@ void CheckForStop() {
     CHECK_FOR_INTERRUPTS();
 }
 
-void Wait(long milliseconds) {
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
+// True: somebody has called.
+bool Wait(long milliseconds) {
+    int news = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
     CheckForStop();
+    return (news & WL_LATCH_SET) != 0;
+}
+
+// Until somebody calls, and looks meanwhile whether commits shall wait for the store.
+void WaitWatching(long milliseconds) {
+    TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
+    for (;;) {
+        long look = KeepWalSync(true);
+        TimestampTz now = GetCurrentTimestamp();
+        long left = now < end ? TimestampDifferenceMilliseconds(now, end) : 0;
+        if (Wait(look >= 0 ? Min(look, left) : left) || GetCurrentTimestamp() >= end) return;
+    }
 }
 
 void Leave(int, Datum) {
@@ -58,6 +75,7 @@ void WaitForDatabase() {
     for (;;) {
         if (!RunInTransaction(LookForDatabase, &found, nullptr)) proc_exit(1);
         if (found) break;
+        KeepWalSync(false);
         Wait(kWithoutExtensionMs);
     }
     shared->connect_directly = true;
@@ -351,6 +369,7 @@ void ark_launcher_main(Datum) {
     shared->launcher_latch = MyLatch;
     shared->database = MyDatabaseId;
     SetConfigOption("lock_timeout", "10s", PGC_USERSET, PGC_S_OVERRIDE);
+    CommitLocally();
     turn_context = AllocSetContextCreate(TopMemoryContext, "pg_ark turn", ALLOCSET_DEFAULT_SIZES);
     for (;;) {
         MemoryContextSwitchTo(turn_context);
@@ -359,6 +378,6 @@ void ark_launcher_main(Datum) {
         long timeout = Turn(), again = KeepTailWorker();
         if (again >= 0) timeout = Min(timeout, again);
         pgstat_report_activity(STATE_IDLE, nullptr);
-        Wait(timeout);
+        WaitWatching(timeout);
     }
 }

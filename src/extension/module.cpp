@@ -2,6 +2,7 @@
 // launcher. Loaded on demand into a session, it does nothing: its functions then say what is missing, or need nothing of it.
 #include "extension/settings.h"
 #include "extension/shared_state.h"
+#include "extension/wal_sync.h"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -31,4 +32,5 @@ void _PG_init(void) {
     ark::pg::DefineSettings();
     ark::pg::InstallSharedStateHooks();
     ark::pg::RegisterLauncher();
+    ark::pg::ReturnToWalSync();
 }

@@ -84,6 +84,21 @@ struct ArchiveState {
     Failure failure;    // of the last attempt; none of it while failing_since is 0
 };
 
+// Of the process that ships WAL. Its own to write, but for worker_pid.
+struct TailState {
+    pid_t worker_pid;                          // 0: none
+    char failure[sizeof Failure::message];     // why nothing is shipped, as it was told last
+    char trouble[512];                         // what it waits for
+};
+
+// Whether commits wait for the store (ark.wal_sync), as the launcher sees it.
+enum class WalSyncPhase : int { kOff, kCatchingUp, kWaiting, kTimedOut, kRefused };
+struct WalSyncState {
+    WalSyncPhase phase;
+    TimestampTz since;
+    char why[1024], remedy[512];    // of kTimedOut and kRefused
+};
+
 struct SharedState {
     LWLock *lock;
     pid_t launcher_pid;
@@ -92,7 +107,8 @@ struct SharedState {
     bool connect_directly;    // launcher.cpp
     bool ready;               // the extension is there and its interrupted jobs are recorded
     int64 next_job_id, end_job_id;
-    char tail_failure[sizeof Failure::message];    // why no WAL is shipped, as it was told last; its worker's alone
+    TailState tail;
+    WalSyncState wal_sync;
     ArchiveState archive;
     JobSlot slots[kSlots];
 };

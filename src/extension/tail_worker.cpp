@@ -17,7 +17,7 @@ constexpr long kAgainMs = 5'000;            // after an engine that ended
 constexpr long kAgainRefusedMs = 60'000;    // after one that may not, or cannot, ship
 
 BackgroundWorkerHandle *handle;    // in the launcher
-TimestampTz start_after;
+TimestampTz started_at, start_after;
 
 EngineProcess engine;
 volatile sig_atomic_t terminate_requested = false;
@@ -45,9 +45,14 @@ bool ArchivesWithUs() {
 // A duration that is nothing: "0", "0s", "0 min".
 bool IsNothing(const char *duration) { return strtod(duration, nullptr) <= 0; }
 
-bool IsWanted() {
-    return SettingBool("enabled") && SettingText("store")[0] && !IsNothing(SettingText("wal_ship_interval")) &&
-           IsOn("max_wal_senders") && ArchivesWithUs();
+bool IsWanted() { return !WhyNoShipping(); }
+
+// A worker that a launcher before this one has started goes on.
+bool IsAtWork() {
+    LWLockAcquire(shared->lock, LW_SHARED);
+    pid_t pid = shared->tail.worker_pid;
+    LWLockRelease(shared->lock);
+    return pid != 0;
 }
 
 void NameSuperuser(void *name) {
@@ -68,6 +73,7 @@ void Start() {
     if (!RunInTransaction(NameSuperuser, worker.bgw_extra, nullptr)) return;
     MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
     if (!RegisterDynamicBackgroundWorker(&worker, &handle)) handle = nullptr;
+    started_at = GetCurrentTimestamp();
     MemoryContextSwitchTo(before);
 }
 
@@ -79,19 +85,41 @@ char *MakeRequest() {
 // Small, and the pipe is empty: it fits.
 void Write(const char *text) { [[maybe_unused]] ssize_t written = write(engine.to_engine, text, strlen(text)); }
 
-void LeaveEngine(int, Datum) { EndEngine(&engine); }
+void SetWorker(pid_t pid) {
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    shared->tail.worker_pid = pid;
+    shared->tail.trouble[0] = '\0';
+    LWLockRelease(shared->lock);
+}
+
+void LeaveEngine(int, Datum) {
+    EndEngine(&engine);
+    SetWorker(0);
+    WakeLauncher();
+}
+
+void SetTrouble(const char *trouble) {
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    CopyText(shared->tail.trouble, sizeof shared->tail.trouble, trouble);
+    LWLockRelease(shared->lock);
+}
 
 void Tell(const Failure &failure) {
-    bool again = strcmp(shared->tail_failure, failure.message) == 0;
+    bool again = strcmp(shared->tail.failure, failure.message) == 0;
     ereport(again ? DEBUG1 : WARNING, (errcode(failure.sqlstate), errmsg("pg_ark ships no WAL: %s", failure.message),
                                        failure.detail[0] ? errdetail("%s", failure.detail) : 0,
                                        failure.hint[0] ? errhint("%s", failure.hint) : 0));
-    CopyText(shared->tail_failure, sizeof shared->tail_failure, failure.message);
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    CopyText(shared->tail.failure, sizeof shared->tail.failure, failure.message);
+    LWLockRelease(shared->lock);
 }
 
 void Handle(const Event &event) {
     switch (event.kind) {
-    case EventKind::kProgress: shared->tail_failure[0] = '\0'; break;
+    case EventKind::kProgress:
+        shared->tail.failure[0] = '\0';
+        SetTrouble(strcmp(event.progress.phase, "ship") == 0 ? "" : event.progress.current);
+        break;
     case EventKind::kNotice: ereport(LOG, (errmsg("pg_ark wal-ship: %s", event.text))); break;
     case EventKind::kWarning: ereport(WARNING, (errmsg("pg_ark wal-ship: %s", event.text))); break;
     case EventKind::kError:
@@ -147,6 +175,7 @@ void RunTail() {
     char *request = MakeRequest();
     const char *key = SettingText("encryption_key");
     before_shmem_exit(LeaveEngine, 0);
+    SetWorker(MyProcPid);
     SpawnEngine(&engine, EnginePath(), strncmp(key, "env:", 4) == 0 ? key + 4 : "");
     Write(request);
     WaitEventSet *events = MakeWaitEventSet(3);
@@ -167,6 +196,14 @@ void RunTail() {
 
 }    // namespace
 
+const char *WhyNoShipping() {
+    if (!SettingBool("enabled")) return "ark.enabled is off";
+    if (!SettingText("store")[0]) return "ark.store is not set";
+    if (IsNothing(SettingText("wal_ship_interval"))) return "ark.wal_ship_interval is 0";
+    if (!IsOn("max_wal_senders")) return "max_wal_senders is 0";
+    return ArchivesWithUs() ? nullptr : "the server does not archive its WAL with pg_ark";
+}
+
 long KeepTailWorker() {
     TimestampTz now = GetCurrentTimestamp();
     if (handle) {
@@ -177,9 +214,12 @@ long KeepTailWorker() {
         }
         pfree(handle);
         handle = nullptr;
-        start_after = TimestampTzPlusMilliseconds(now, shared->tail_failure[0] ? kAgainRefusedMs : kAgainMs);
+        // One that was at work for a while was ended by other settings or by an accident, and commits may wait for the next.
+        long pause = shared->tail.failure[0] ? kAgainRefusedMs : kAgainMs;
+        start_after = TimestampTzPlusMilliseconds(shared->tail.failure[0] ? now : started_at, pause);
     }
     if (!IsWanted()) return -1;
+    if (IsAtWork()) return kAgainMs;
     if (now < start_after) return TimestampDifferenceMilliseconds(now, start_after) + 1;
     Start();
     if (!handle) start_after = TimestampTzPlusMilliseconds(now, kAgainMs);    // max_worker_processes

@@ -5,6 +5,9 @@
 
 namespace ark::pg {
 
+// Which of the settings keeps WAL from being shipped, or nullptr.
+const char *WhyNoShipping();
+
 // In the launcher, once a turn: starts the worker, or ends it. Returns in how many milliseconds to come again, or -1.
 long KeepTailWorker();
 

@@ -136,6 +136,18 @@ constexpr Setting kSettings[] = {
              "the server runs a process that ships its WAL. Each time costs a request to the store, on a quiet server two.",
      .example = "1s"},
 
+    {.name = "wal_sync", .group = "WAL archiving", .type = kBool, .default_value = "off", .min = 0, .max = 0, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "whether commits wait until the store has their WAL",
+     .help = "The shipper stores what comes at once, as a synchronous standby named pg_ark_wal_sync, which the server puts into synchronous_standby_names once it has caught up. "
+             "What was acknowledged survives the loss of the server; each commit takes the time of a request to the store. It needs what ark.wal_ship_interval needs. docs/wal.md tells what it costs.",
+     .example = "on"},
+    {.name = "wal_sync_timeout", .group = "WAL archiving", .type = kDuration, .default_value = "30s", .min = 0, .max = kDay, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "for ever", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
+     .summary = "how long commits wait for a store that does not get ahead",
+     .help = "Then pg_ark takes itself out of synchronous_standby_names: commits go on without the store, ark.status says so as critical, and they wait again once the store has caught up.",
+     .example = "5min"},
+
     {.name = "allow_same_disk_wal", .group = "WAL archiving", .type = kBool, .default_value = "off", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,
      .summary = "whether archive_library = 'pg_ark' may archive to a directory on the data directory's disk",

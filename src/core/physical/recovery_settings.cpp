@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "config/standby_names.h"
 #include "pgdata/wal_name.h"
 
 namespace ark {
@@ -104,7 +105,9 @@ std::string WithoutRecoverySettings(std::string_view conf) {
         std::string_view line = conf.substr(0, end);
         conf.remove_prefix(end);
         auto begins = [&](std::string_view name) { return line.starts_with(name); };
-        if (!std::ranges::any_of(kOfRecovery, begins)) out += line;
+        // The original's commits wait for its own store; the copy's would wait for ever.
+        bool waits_for_store = begins("synchronous_standby_names") && line.find(kStoreStandby) != line.npos;
+        if (!waits_for_store && !std::ranges::any_of(kOfRecovery, begins)) out += line;
     }
     return out;
 }

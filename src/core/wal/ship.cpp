@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kPiece = 4 << 20;    // stored as soon as it is full
 constexpr std::uint64_t kMostJoined = 8 << 20;
+constexpr std::size_t kMostKept = 256 << 10;    // of a piece that will be joined: a few dozen of them
 constexpr int kMostBack = 8;
 constexpr std::size_t kTidiedAtOnce = 16, kMostFinished = 4096;
 
@@ -79,7 +80,7 @@ void TailShipper::BeginSegment() {
     stored_ = taken_;
     for (const layout::TailName &name : ChainFrom(found_, repository_.epoch(), place_.timeline, taken_)) {
         if (name.start >= Segment(taken_).End(place_.size)) break;
-        chain_.push_back({name, 0});
+        chain_.push_back({.name = name});
         stored_ = name.end;
     }
     digest_stored_ = digest_.SoFar();
@@ -151,12 +152,15 @@ void TailShipper::Store(std::optional<TimePoint> at) {
     info.at = at;
     stored_bytes_ += WriteTail(repository_, keys_, key_, info, compression_, pending_, random_);
     pieces_++;
-    pending_.clear();
     stored_ = taken_;
     digest_stored_ = now;
-    chain_.push_back({info.name, 0});
+    chain_.push_back({.name = info.name});
+    if (pending_.size() <= kMostKept) {
+        chain_.back().info = info;
+        chain_.back().plain = pending_;
+    }
+    pending_.clear();
     if (at) Timed(info.name);
-    while (Join()) {}
 }
 
 void TailShipper::StoreMark(TimePoint at) {
@@ -187,7 +191,17 @@ std::optional<TailInfo> TailShipper::Reread(const layout::TailName &name, Bytes 
     return std::nullopt;
 }
 
-bool TailShipper::Join() {
+std::optional<TailInfo> TailShipper::BytesOf(const Piece &piece, Bytes &plain) {
+    if (!piece.info) return Reread(piece.name, plain);
+    Append(plain, piece.plain);
+    return piece.info;
+}
+
+void TailShipper::Join() {
+    while (JoinOnce()) {}
+}
+
+bool TailShipper::JoinOnce() {
     std::vector<int> levels;
     for (const Piece &piece : chain_) levels.push_back(piece.level);
     std::size_t count = ToJoin(levels);
@@ -197,7 +211,7 @@ bool TailShipper::Join() {
     if (info.length() > kMostJoined) return false;
     Bytes plain;
     for (const Piece &piece : pieces) {
-        std::optional<TailInfo> one = Reread(piece.name, plain);
+        std::optional<TailInfo> one = BytesOf(piece, plain);
         if (!one || one->generation != key_.generation || (!info.after.empty() && one->before != info.after))
             return false;
         if (info.before.empty()) info.before = one->before;
@@ -206,7 +220,11 @@ bool TailShipper::Join() {
     }
     stored_bytes_ += WriteTail(repository_, keys_, key_, info, compression_, plain, random_);
     chain_.resize(chain_.size() - count);
-    chain_.push_back({info.name, pieces.front().level + 1});
+    chain_.push_back({.name = info.name, .level = pieces.front().level + 1});
+    if (plain.size() <= kMostKept) {
+        chain_.back().info = info;
+        chain_.back().plain = std::move(plain);
+    }
     std::vector<std::string> old;
     for (const Piece &piece : pieces) {
         if (timed_ == piece.name) timed_ = info.name;

@@ -35,6 +35,8 @@ public:
     // Stores what there is. `at`: a time by the server's clock until which all commits lie in what was taken; without new WAL a mark of
     // it replaces the one before. Nullopt: it is not known.
     void Ship(std::optional<TimePoint> at);
+    // Makes one of many small pieces, where there are enough of them. After each Ship(), when nobody waits for it.
+    void Join();
 
     // Removes the pieces of segments that the store has whole, of which each was proven; a bounded number at a time. True: there may be
     // more.
@@ -42,6 +44,9 @@ public:
 
     Lsn taken() const { return taken_; }
     Lsn stored() const { return stored_; }              // up to where the store has all
+    bool pending() const { return !pending_.empty(); }  // something was taken and is not stored
+    // Up to where the store has what was taken from Begin() on: what was there before counts once it was compared.
+    Lsn confirmed() const { return taken_ < stored_ ? Segment(taken_).Start(place_.size) : stored_; }
     std::uint64_t pieces() const { return pieces_; }    // stored, and their bytes
     std::uint64_t stored_bytes() const { return stored_bytes_; }
 
@@ -54,6 +59,8 @@ private:
     struct Piece {
         layout::TailName name;
         int level = 0;
+        std::optional<TailInfo> info{};    // of a small one that was stored by this shipper; and its bytes
+        Bytes plain{};
     };
     bool StartsAt(const SegmentName &segment) const;
     void Refuse(Lsn stored) const;
@@ -63,7 +70,8 @@ private:
     void CompareWithStored();
     void Store(std::optional<TimePoint> at);
     void StoreMark(TimePoint at);
-    bool Join();
+    bool JoinOnce();
+    std::optional<TailInfo> BytesOf(const Piece &piece, Bytes &plain);
     std::optional<TailInfo> Reread(const layout::TailName &name, Bytes &plain);
     void Timed(const layout::TailName &name);
     bool IsProven(const Finished &finished);

@@ -31,6 +31,13 @@ TEST(RecoverySettings, AnEarlierRecoveryIsForgotten) {
     EXPECT_EQ(WithoutRecoverySettings(""), "");
 }
 
+TEST(RecoverySettings, ACopyWaitsForNoStore) {
+    EXPECT_EQ(WithoutRecoverySettings("port = 1\nsynchronous_standby_names = 'FIRST 2 (pg_ark_wal_sync, \"a\")'\n"),
+              "port = 1\n");
+    std::string own = "synchronous_standby_names = 'a'\n";
+    EXPECT_EQ(WithoutRecoverySettings(own), own);
+}
+
 TEST(RecoverySettings, NothingIsReadAheadWhereNothingIs) {
     RecoveryTarget target{.kind = RecoveryTarget::Kind::kImmediate, .value = {}, .reads_ahead = false};
     std::string settings = RecoverySettings(target, "cp");

@@ -106,6 +106,40 @@ TEST_P(Ship, OneThatIsStartedAgainGoesOnWhereTheStoreIs) {
     EXPECT_EQ(tail.Fetch(5), tail.Segment(5, 5 * kMb + 2));
 }
 
+TEST_P(Ship, ConfirmsWhatTheStoreHasAndWasCompared) {
+    tail.Begin(3 * kMb);
+    EXPECT_EQ(tail.shipper->confirmed().value, 3 * kMb);
+    tail.Send(3 * kMb + 50'000);
+    EXPECT_EQ(tail.shipper->confirmed().value, 3 * kMb) << "it is taken, not stored";
+    tail.shipper->Ship({});
+    EXPECT_EQ(tail.shipper->confirmed().value, 3 * kMb + 50'000);
+    EXPECT_FALSE(tail.shipper->pending());
+    tail.Begin(3 * kMb + 60'000);
+    tail.Send(3 * kMb + 20'000);
+    EXPECT_EQ(tail.shipper->stored().value, 3 * kMb + 50'000);
+    EXPECT_EQ(tail.shipper->confirmed().value, 3 * kMb) << "it is there, and may be another's";
+    tail.Send(3 * kMb + 50'000);
+    EXPECT_EQ(tail.shipper->confirmed().value, 3 * kMb + 50'000);
+    tail.Send(4 * kMb + 5);
+    EXPECT_EQ(tail.shipper->confirmed().value, 4 * kMb) << "a segment that ended is stored";
+    tail.Ship(4 * kMb + 5);
+    EXPECT_EQ(tail.shipper->confirmed().value, 4 * kMb + 5);
+}
+
+TEST_P(Ship, PiecesThatAreJoinedAreNotReadAgain) {
+    tail.Begin(3 * kMb);
+    for (std::uint64_t i = 1; i <= 7; i++) tail.Ship(3 * kMb + i * 100, kNoon + i * 1s);
+    Bytes expected = tail.Segment(3, 3 * kMb + 800);
+    std::string first = layout::Tail(tail.Tail()[0]);
+    Bytes damaged = store.Load(first);
+    damaged.resize(damaged.size() / 2);
+    store.Replace(first, damaged);    // what lies there does not matter
+    tail.Ship(3 * kMb + 800, kNoon + 8s);
+    ASSERT_EQ(tail.Tail().size(), 1u);
+    EXPECT_EQ(tail.Fetch(3), expected);
+    EXPECT_EQ(StatTail(*store.repository, *store.keys, tail.Tail()[0])->at, kNoon + 8s);
+}
+
 TEST_P(Ship, AServerThatWasSetBackShipsNothing) {
     tail.Begin(3 * kMb);
     tail.Ship(3 * kMb + 50'000);

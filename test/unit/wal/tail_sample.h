@@ -23,6 +23,7 @@ struct TailSample {
     void Ship(std::uint64_t to, std::optional<TimePoint> at = {}) {
         Send(to);
         shipper->Ship(at);
+        shipper->Join();
     }
     void Send(std::uint64_t to) {
         while (shipper->taken().value < to) {

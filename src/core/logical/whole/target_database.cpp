@@ -136,9 +136,9 @@ void TargetDatabase::Take(const std::string &options, const BackupId &backup) {
 void TargetDatabase::Finish() {
     // The loaders' commits did not wait for the disk. The last one does, and all WAL before it with it.
     if (!marked_)
-        guard_->Execute("SET synchronous_commit = 'on'; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))");
+        guard_->Execute("SET synchronous_commit = 'local'; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))");
     guard_.reset();
-    Maintain("SET synchronous_commit = 'on'");
+    Maintain("SET synchronous_commit = 'local'");
     if (marked_) Comment(comment_before_);
     made_ = taken_ = false;
 }

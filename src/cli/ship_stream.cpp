@@ -1,0 +1,118 @@
+#include "cli/ship_stream.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ark::cli {
+namespace {
+
+constexpr Duration kLook = std::chrono::milliseconds(100);
+constexpr auto kTidyEvery = std::chrono::seconds(10), kAskUnbrokenEvery = std::chrono::seconds(1);
+constexpr auto kLookAtOwnerEvery = std::chrono::minutes(1);
+
+}    // namespace
+
+ShipStream::ShipStream(Engine &engine, Connection &replication, TailShipper &shipper, const Repository &repository,
+                       ShipManner manner)
+    : engine_(engine),
+      replication_(replication),
+      shipper_(shipper),
+      repository_(repository),
+      manner_(std::move(manner)) {}
+
+void ShipStream::Run(const std::string &command) {
+    stream_.emplace(replication_.BeginWalStream(command));
+    next_ = owner_looked_at_ = tidied_at_ = Now();
+    WalMessage message;
+    while (Receive(message)) {
+        if (message.kind == WalMessage::Kind::kData) shipper_.Take(Lsn{message.at}, message.bytes);
+        if (message.kind == WalMessage::Kind::kKeepalive) Answer(message);
+        if (manner_.at_once) AtOnce(message);
+        if (Now() >= next_) OnInterval();
+    }
+    Ship(std::nullopt);
+}
+
+void ShipStream::OnInterval() {
+    if (asked_ > 0) Ship(std::nullopt);    // no answer for a whole interval
+    next_ = Now() + manner_.interval;
+    asked_ = 1;
+    SendStatus(true);
+}
+
+bool ShipStream::Receive(WalMessage &message) try {
+    // While something waits to be stored, only what is there already is taken along.
+    Duration patience = manner_.at_once && shipper_.pending()
+                            ? Duration(0)
+                            : std::clamp(std::chrono::duration_cast<Duration>(next_ - Now()), Duration(0), kLook);
+    return stream_->Receive(patience, message);
+} catch (const Error &error) {
+    if (error.code == Code::kUnavailable) Ship(std::nullopt);
+    throw;
+}
+
+void ShipStream::AtOnce(const WalMessage &message) {
+    if (message.kind == WalMessage::Kind::kNothing && shipper_.pending()) Ship(std::nullopt);
+    if (told_ < Confirmed()) SendStatus(false);
+    if (message.kind == WalMessage::Kind::kNothing) shipper_.Join();
+}
+
+// What a server may take for safe. Without a slot, and where no commit shall wait for us, nothing is said of it.
+Lsn ShipStream::Confirmed() {
+    if (!manner_.at_once) return manner_.holds_slot ? shipper_.stored() : Lsn{};
+    if (!unbroken_ && Now() - unbroken_asked_at_ >= kAskUnbrokenEvery) {
+        unbroken_ = manner_.is_unbroken();
+        unbroken_asked_at_ = Now();
+    }
+    return unbroken_ ? shipper_.confirmed() : Lsn{};
+}
+
+void ShipStream::SendStatus(bool ask) {
+    told_ = Confirmed();
+    Lsn written = manner_.at_once && told_ > Lsn{} ? told_ : shipper_.taken();
+    stream_->SendStatus(written.value, told_.value, engine_.clock().Now(), ask);
+}
+
+// A server answers before it looks for new WAL; so what it sends up to its second answer is all that it had at its first.
+void ShipStream::Answer(const WalMessage &message) {
+    if (message.reply_requested) {    // a server that shuts down waits for this
+        if (manner_.holds_slot || manner_.at_once) Ship(std::nullopt);
+        SendStatus(false);
+    }
+    if (asked_ == 1) {
+        asked_ = 2;
+        had_all_at_ = message.time;
+        SendStatus(true);
+    } else if (asked_ == 2) {
+        asked_ = 0;
+        Ship(had_all_at_);
+        LookAround();
+    }
+}
+
+void ShipStream::Ship(std::optional<TimePoint> at) {
+    shipper_.Ship(at);
+    if (!manner_.at_once) shipper_.Join();
+    engine_.log().Report({.phase = "ship",
+                          .done_bytes = 0,
+                          .total_bytes = 0,
+                          .stored_bytes = shipper_.stored_bytes(),
+                          .done_items = shipper_.pieces(),
+                          .total_items = 0,
+                          .current = shipper_.stored().Text()});
+}
+
+void ShipStream::LookAround() {
+    if (Now() - tidied_at_ >= kTidyEvery) {
+        tidied_at_ = Now();
+        shipper_.Tidy();
+    }
+    if (Now() - owner_looked_at_ < kLookAtOwnerEvery) return;
+    owner_looked_at_ = Now();
+    if (std::optional<Writer> owner = NewestWriter(repository_); owner && owner->epoch != repository_.epoch())
+        throw Error(Code::kUnavailable, fmt::format("\"{}\" has a new owner", repository_.cluster().Path()),
+                    fmt::format("Its epoch is {}.", owner->epoch));
+}
+
+}    // namespace ark::cli

@@ -1,0 +1,190 @@
+# ark.wal_sync: commits wait until the store has their WAL. Whatever dies, what was acknowledged comes back from the store alone; a store that
+# does not get ahead is not waited for without end; and nobody waits for what does not ship.
+use strict;
+use warnings FATAL => 'all';
+use ArkCluster;
+use ArkJobs;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $seed = srand($ENV{ARK_KILL_SEED} // time);
+diag("ARK_KILL_SEED=$seed");
+my $node = ArkCluster->make('primary', allows_streaming => 1, start => 0, conf => <<'CONF');
+archive_mode = on
+archive_command = ''
+archive_library = 'pg_ark'
+ark.allow_same_disk_wal = on
+ark.wal_ship_interval = '1s'
+ark.wal_sync_timeout = '4s'
+autovacuum = off
+max_wal_senders = 5
+log_min_messages = log
+CONF
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_ark; CREATE TABLE log (run int, client int, n int, fill text, PRIMARY KEY (run, client, n))');
+my @where = ('--store=file://' . $node->store);
+is($node->engine([ 'backup', '--kind=physical', '--quiet', @where ])->{exit}, 0, 'a base backup') or die;
+my $cluster = 'primary.' . $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
+
+sub names { my $names = shift; return until_true($node, "SELECT current_setting('synchronous_standby_names') = '$names'"); }
+sub log_of { return PostgreSQL::Test::Utils::slurp_file($node->logfile); }
+sub problem { return ask($node, q{SELECT coalesce(string_agg(severity || ': ' || problem, E'\n'), '') FROM ark_private.problems() WHERE problem LIKE 'commits do not wait%'}); }
+sub engine_of_shipper
+{
+	my ($worker) = grep { my $args = `ps -o args= -p $_`; $args =~ /pg_ark wal-ship/ } descendants($node->{_pid});
+	my ($engine) = $worker ? descendants($worker) : ();
+	return $engine // die 'nothing ships';
+}
+# A node is what it is in this process; the server may have another number by now.
+sub start_again
+{
+	for (1 .. 100) { $node->{_pid} = undef; return if $node->start(fail_ok => 1); sleep 0.1; }
+	die 'it does not start again';
+}
+
+# Clients that note what was acknowledged: psql prints a row when its COMMIT was answered.
+my $notes = PostgreSQL::Test::Utils::tempdir();
+sub clients
+{
+	my ($run, $rows) = @_;
+	my @clients;
+	for my $client (1 .. 3)
+	{
+		open my $script, '>', "$notes/script$client" or die $!;
+		print $script "INSERT INTO log VALUES ($run, $client, $_, repeat('x', 200)) RETURNING n;\n" for 1 .. $rows;
+		close $script;
+		my $said = '';
+		push @clients, { said => \$said, run => IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', "$notes/script$client" ], '<', '/dev/null', '>', "$notes/run$run.$client", '2>', \$said) };
+	}
+	return @clients;
+}
+sub acknowledged
+{
+	my $run = shift;
+	my %last;
+	for my $client (1 .. 3)
+	{
+		my @rows = PostgreSQL::Test::Utils::slurp_file("$notes/run$run.$client") =~ /^(\d+)$/mg;
+		$last{$client} = @rows ? $rows[-1] : 0;
+	}
+	return %last;
+}
+
+is(names(''), 1, 'commits wait for nobody at first');
+set_option($node, 'ark.wal_sync', 'on');
+names('pg_ark_wal_sync');
+is(ask($node, q{SELECT sync_state FROM pg_stat_replication WHERE application_name = 'pg_ark_wal_sync'}), 'sync', 'with ark.wal_sync they wait for the shipper');
+is(problem(), '', 'and nothing is to be said');
+
+# kill -9 of everything.
+for my $run (1 .. 2)
+{
+	my @clients = clients($run, 20_000);
+	$node->poll_query_until('postgres', "SELECT count(*) > 50 FROM log WHERE run = $run") or die 'no rows';
+	sleep rand 0.7;
+	$node->safe_psql('postgres', 'SELECT pg_switch_wal()') if $run == 2;
+	sleep rand 0.3;
+	kill 'KILL', $node->{_pid}, descendants($node->{_pid});
+	eval { $_->{run}->finish } for @clients;
+	my %acknowledged = acknowledged($run);
+	my $copy = ArkCluster->new("copy$run");
+	my $made = $copy->engine([ 'restore', '--quiet', @where, "--cluster=$cluster", '--pgdata', $copy->data_dir ]);
+	is($made->{exit}, 0, "run $run: from the store alone the cluster comes back") or diag($made->{err});
+	$copy->append_conf('postgresql.conf', 'port = ' . $copy->port . "\narchive_mode = off\nunix_socket_directories = '" . $copy->host . "'\n");
+	$copy->start;
+	$copy->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'recovery did not end';
+	my %there = split /[|\n]/, $copy->safe_psql('postgres', "SELECT client, max(n) FROM log WHERE run = $run GROUP BY client");
+	is(join(' ', grep { $acknowledged{$_} > ($there{$_} // 0) } sort keys %acknowledged), '', "with every commit that was acknowledged ($acknowledged{1} $acknowledged{2} $acknowledged{3})");
+	cmp_ok($acknowledged{1}, '>', 0, 'of which there were some');
+	is($copy->safe_psql('postgres', 'SHOW synchronous_standby_names'), '', 'its commits wait for nobody');
+	$copy->safe_psql('postgres', 'INSERT INTO log VALUES (0, 0, 1)');
+	$copy->stop('immediate');
+	start_again();
+	is($node->safe_psql('postgres', 'SHOW synchronous_standby_names'), 'pg_ark_wal_sync', 'the server waits for the store from its start on');
+	$node->safe_psql('postgres', "INSERT INTO log VALUES ($run, 0, 0)");
+}
+
+# A store that does not answer.
+until_true($node, q{SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'pg_ark_wal_sync' AND sync_state = 'sync'});
+my $engine = engine_of_shipper();
+kill 'STOP', $engine;
+my $waits = background($node, 'INSERT INTO log VALUES (3, 0, 0)');
+until_true($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
+pass('while the store takes nothing commits wait');
+is(finished($waits)->{exit}, 0, 'until the time is over');
+names('');
+like(problem(), qr/^critical: commits do not wait for the store since .* although ark.wal_sync is on: /, 'which is critical');
+like(ask($node, 'SELECT overall FROM ark.status'), qr/critical/, 'in ark.status too');
+like(log_of(), qr/WARNING:  pg_ark: commits do not wait for the store any more\n.*DETAIL:  It has been behind for \d+ seconds: /, 'and in the log');
+ask($node, 'INSERT INTO log VALUES (3, 0, 1)');
+kill 'CONT', $engine;
+names('pg_ark_wal_sync');
+until_true($node, q{SELECT NOT EXISTS (SELECT FROM ark_private.problems() WHERE problem LIKE 'commits do not wait%')});
+pass('once the store has caught up commits wait for it again');
+
+# The shipper dies.
+kill 'KILL', engine_of_shipper();
+ask($node, 'INSERT INTO log VALUES (3, 0, 2)');
+pass('a commit waits for the next engine');
+
+# Others that are waited for.
+sub conf { my $line = shift; $node->adjust_conf('postgresql.conf', 'synchronous_standby_names', $line); $node->reload; return; }
+conf("'a'");
+names('FIRST 2 (pg_ark_wal_sync, "a")');
+pass(q{the DBA's own standby is waited for beside the store});
+conf("'a, b'");
+names('a, b');
+until_true($node, q{SELECT count(*) = 1 FROM ark_private.problems() WHERE severity = 'critical' AND problem ~ 'cannot be made to wait for the store too. It waits for 1 of 2 standbys'});
+pass('where one of them could answer in its place, the store is not named, and that is told');
+conf(undef);
+names('pg_ark_wal_sync');
+ask($node, q{ALTER SYSTEM SET synchronous_standby_names = 'b'});
+$node->reload;
+until_true($node, q{SELECT count(*) = 1 FROM ark_private.problems() WHERE severity = 'critical' AND problem ~ 'was set to .b. with ALTER SYSTEM'});
+is(ask($node, 'SHOW synchronous_standby_names'), 'b', 'what the DBA alters stays');
+ask($node, 'ALTER SYSTEM RESET synchronous_standby_names');
+$node->reload;
+names('pg_ark_wal_sync');
+
+# Switched off under load, and on again.
+my @clients = clients(4, 300);
+$node->poll_query_until('postgres', 'SELECT count(*) > 30 FROM log WHERE run = 4') or die 'no rows';
+set_option($node, 'ark.wal_sync', 'off');
+names('');
+$_->{run}->finish for @clients;
+is(join('', map { ${ $_->{said} } } @clients), '', 'switched off under load, every commit goes on');
+is(ask($node, 'SELECT count(*) FROM log WHERE run = 4'), '900', 'and is there');
+set_option($node, 'ark.wal_sync', 'on');
+names('pg_ark_wal_sync');
+
+# Over a stop and a start, with the library and without.
+@clients = clients(5, 20_000);
+$node->poll_query_until('postgres', 'SELECT count(*) > 30 FROM log WHERE run = 5') or die 'no rows';
+my $began = time;
+$node->stop('fast');
+took_less($began, 60, 'a fast shutdown does not wait for the store');
+eval { $_->{run}->finish } for @clients;
+unlike(PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postgresql.auto.conf'), qr/synchronous_standby_names/, 'a server that stopped waits for nobody at its next start');
+$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "''");
+$node->start;
+$node->safe_psql('postgres', 'INSERT INTO log VALUES (6, 0, 0)');
+pass('so commits go on without the library');
+$node->stop('fast');
+$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'pg_ark'");
+$node->start;
+is($node->safe_psql('postgres', 'SHOW synchronous_standby_names'), 'pg_ark_wal_sync', 'with it they wait again from the first on');
+ask($node, 'INSERT INTO log VALUES (6, 0, 1)');
+$node->stop('smart');
+
+# Dropped, and switched off.
+$node->start;
+ask($node, 'DROP EXTENSION pg_ark');
+ask($node, 'INSERT INTO log VALUES (6, 0, 2)');
+pass('without the extension it goes on');
+$node->safe_psql('postgres', q{ALTER SYSTEM SET ark.enabled = off});
+$node->reload;
+names('');
+ask($node, 'INSERT INTO log VALUES (6, 0, 3)');
+pass('ark.enabled = off ends it');
+$node->stop('fast');
+done_testing();
