@@ -18,7 +18,7 @@ ark.wal_ship_interval = '1s'
 ark.wal_sync_timeout = '4s'
 autovacuum = off
 max_wal_senders = 5
-log_min_messages = log
+synchronous_standby_names = ''
 CONF
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_ark; CREATE TABLE log (run int, client int, n int, fill text, PRIMARY KEY (run, client, n))');
@@ -136,7 +136,7 @@ conf("'a, b'");
 names('a, b');
 until_true($node, q{SELECT count(*) = 1 FROM ark_private.problems() WHERE severity = 'critical' AND problem ~ 'cannot be made to wait for the store too. It waits for 1 of 2 standbys'});
 pass('where one of them could answer in its place, the store is not named, and that is told');
-conf(undef);
+conf("''");
 names('pg_ark_wal_sync');
 ask($node, q{ALTER SYSTEM SET synchronous_standby_names = 'b'});
 $node->reload;
