@@ -163,11 +163,12 @@ private:
             "SELECT pg_catalog.min(f.name COLLATE \"C\") FROM pg_catalog.pg_ls_archive_statusdir() AS f WHERE f.name ~ "
             "'^([0-9A-F]{24}([.]partial)?|[0-9A-F]{8}[.]history)[.]ready$' AND f.name COLLATE \"C\" < $1",
             {first.Text()});
-        engine_.log().Wait(waiting.IsNull(0, 0)
-                               ? ""
-                               : fmt::format("WAL before segment {} waits for the archiver, from {} on; until the store "
-                                             "has it, no commit is confirmed",
-                                             first.Text(), waiting.Text(0, 0)));
+        engine_.log().Wait(
+            waiting.IsNull(0, 0)
+                ? ""
+                : fmt::format("WAL before segment {} waits for the archiver, from {} on; until the store "
+                              "has it, no commit is confirmed",
+                              first.Text(), waiting.Text(0, 0)));
         return waiting.IsNull(0, 0);
     } catch (Error &error) {
         if (error.code == Code::kPermissionDenied && error.hint.empty())

@@ -21,7 +21,8 @@ const char kScheduleTurn[] =
 const char kNextWake[] = "SELECT ark_private.next_wake()";
 const char kSealAudit[] = "SELECT ark_private.seal_audit()";
 const char kStandbyNames[] =
-    "WITH f AS (SELECT f.seqno, f.setting, f.sourcefile ~ '/postgresql[.]auto[.]conf$' AS auto FROM pg_file_settings AS "
+    "WITH f AS (SELECT f.seqno, f.setting, f.sourcefile ~ '/postgresql[.]auto[.]conf$' AS auto FROM pg_file_settings "
+    "AS "
     "f WHERE lower(f.name) = 'synchronous_standby_names') SELECT (SELECT f.setting FROM f WHERE NOT f.auto ORDER BY "
     "f.seqno DESC LIMIT 1), (SELECT f.setting FROM f WHERE f.auto ORDER BY f.seqno DESC LIMIT 1), (SELECT s.source NOT "
     "IN ('default', 'configuration file') FROM pg_settings AS s WHERE s.name = 'synchronous_standby_names')";

@@ -21,10 +21,11 @@ extern const char kScheduleTurn[];       // () -> rows of jobs to start
 extern const char kNextWake[];           // () -> milliseconds
 extern const char kSealAudit[];          // ()
 extern const char kStandbyNames[];       // () -> in postgresql.conf, in postgresql.auto.conf, set elsewhere
-extern const char kStorePosition[];      // (standby) -> flushed by the server, by the standby; from the beginning of the log
-extern const char kJobRows[];            // (id) -> ark.job_result
-extern const char kRestoreRows[];        // (id) -> rows of restore_entities
-extern const char kCheckRows[];          // (id) -> rows of check_store
+extern const char
+    kStorePosition[];            // (standby) -> flushed by the server, by the standby; from the beginning of the log
+extern const char kJobRows[];    // (id) -> ark.job_result
+extern const char kRestoreRows[];    // (id) -> rows of restore_entities
+extern const char kCheckRows[];      // (id) -> rows of check_store
 }    // namespace query
 
 // One row of a result, or none (null values); columns as text.

@@ -86,9 +86,9 @@ struct ArchiveState {
 
 // Of the process that ships WAL. Its own to write, but for worker_pid.
 struct TailState {
-    pid_t worker_pid;                          // 0: none
-    char failure[sizeof Failure::message];     // why nothing is shipped, as it was told last
-    char trouble[512];                         // what it waits for
+    pid_t worker_pid;                         // 0: none
+    char failure[sizeof Failure::message];    // why nothing is shipped, as it was told last
+    char trouble[512];                        // what it waits for
 };
 
 // Whether commits wait for the store (ark.wal_sync), as the launcher sees it.

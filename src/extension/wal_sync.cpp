@@ -90,7 +90,8 @@ void KeepOut(const char *why) {
                       errdetail_internal("%s.", why ? why : "ark.wal_sync is off")));
     }
     if (in_vain && GetCurrentTimestamp() > act_after)
-        SetPhase(WalSyncPhase::kRefused, psprintf("nothing is shipped, and commits wait for %s for ever", kStoreStandby),
+        SetPhase(WalSyncPhase::kRefused,
+                 psprintf("nothing is shipped, and commits wait for %s for ever", kStoreStandby),
                  "take the name out of synchronous_standby_names in the configuration file");
     else if (why)
         SetPhase(WalSyncPhase::kRefused, why, "ark.wal_sync needs what ark.wal_ship_interval needs: docs/wal.md");
@@ -103,7 +104,8 @@ const char *WhatIsInTheWay(const StandbySetting &setting, const char **remedy) {
     *remedy = "take it out there: pg_ark adds the name by itself, with ALTER SYSTEM";
     if (setting.from_elsewhere) return "synchronous_standby_names is set on the server's command line";
     if (setting.own_has_store) return psprintf("the configuration file names %s itself", kStoreStandby);
-    *remedy = "put the names into postgresql.conf, and ALTER SYSTEM RESET synchronous_standby_names: pg_ark adds its own";
+    *remedy =
+        "put the names into postgresql.conf, and ALTER SYSTEM RESET synchronous_standby_names: pg_ark adds its own";
     if (setting.has_entry && !setting.entry_has_store)
         return psprintf("synchronous_standby_names was set to '%s' with ALTER SYSTEM", setting.entry);
     Failure failure{};
@@ -183,8 +185,7 @@ long KeepWalSync(bool connected) {
         return was_named ? kLookMs : -1;
     }
     const char *why = WhyNoShipping();
-    if (!connected && !why)
-        why = psprintf("database \"%s\" (ark.database) does not exist", SettingText("database"));
+    if (!connected && !why) why = psprintf("database \"%s\" (ark.database) does not exist", SettingText("database"));
     if (why)
         KeepOut(why);
     else

@@ -23,8 +23,7 @@ bool ServerStops() {
     int number = 0;
     while (number < LOCK_FILE_LINE_PM_STATUS && fgets(line, sizeof line, file)) number++;
     FreeFile(file);
-    return number == LOCK_FILE_LINE_PM_STATUS &&
-           strncmp(line, PM_STATUS_STOPPING, strlen(PM_STATUS_STOPPING)) == 0;
+    return number == LOCK_FILE_LINE_PM_STATUS && strncmp(line, PM_STATUS_STOPPING, strlen(PM_STATUS_STOPPING)) == 0;
 }
 
 bool Exists(const char *path) { return access(path, F_OK) == 0; }

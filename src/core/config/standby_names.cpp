@@ -110,8 +110,7 @@ StandbyNames ParseStandbyNames(std::string_view text) {
 }
 
 bool NamesStandby(std::string_view text, std::string_view name) noexcept try {
-    return std::ranges::any_of(ParseStandbyNames(text).names,
-                               [&](const std::string &one) { return Same(one, name); });
+    return std::ranges::any_of(ParseStandbyNames(text).names, [&](const std::string &one) { return Same(one, name); });
 } catch (const std::exception &) {
     return false;
 }
@@ -133,9 +132,10 @@ std::string WithStandby(std::string_view own, std::string_view name) {
         list += ", " + Quoted(one);
     }
     if (names.count != names.names.size())
-        refuse(fmt::format("It waits for {} of {} standbys, and while the store's is away another would answer in its "
-                           "place.",
-                           names.count, names.names.size()));
+        refuse(
+            fmt::format("It waits for {} of {} standbys, and while the store's is away another would answer in its "
+                        "place.",
+                        names.count, names.names.size()));
     return fmt::format("FIRST {} ({})", names.count + 1, list);
 }
 

@@ -13,8 +13,8 @@ namespace ark {
 constexpr const char *kStoreStandby = "pg_ark_wal_sync";
 
 struct StandbyNames {
-    bool any = false;          // ANY n (...); else FIRST n (...)
-    std::uint64_t count = 0;     // n; 0: nobody is waited for
+    bool any = false;           // ANY n (...); else FIRST n (...)
+    std::uint64_t count = 0;    // n; 0: nobody is waited for
     std::vector<std::string> names;
 };
 

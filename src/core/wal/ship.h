@@ -43,8 +43,8 @@ public:
     bool Tidy();
 
     Lsn taken() const { return taken_; }
-    Lsn stored() const { return stored_; }              // up to where the store has all
-    bool pending() const { return !pending_.empty(); }  // something was taken and is not stored
+    Lsn stored() const { return stored_; }                // up to where the store has all
+    bool pending() const { return !pending_.empty(); }    // something was taken and is not stored
     // Up to where the store has what was taken from Begin() on: what was there before counts once it was compared.
     Lsn confirmed() const { return taken_ < stored_ ? Segment(taken_).Start(place_.size) : stored_; }
     std::uint64_t pieces() const { return pieces_; }    // stored, and their bytes

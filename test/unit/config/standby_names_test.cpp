@@ -28,7 +28,8 @@ TEST(StandbyNames, AreReadAsServersReadThem) {
     EXPECT_EQ(ParseStandbyNames("FIRST 1 (\"first\")").names[0], "first");
     EXPECT_EQ(ParseStandbyNames("12").names[0], "12");
     EXPECT_EQ(ParseStandbyNames(" \t").count, 0u);
-    for (const char *wrong : {"a,", "FIRST (a)", "FIRST 0 (a)", "1 (a", "a b", "\"a", "any", "a;b", "1 ()", "99999999999999999999 (a)"})
+    for (const char *wrong :
+         {"a,", "FIRST (a)", "FIRST 0 (a)", "1 (a", "a b", "\"a", "any", "a;b", "1 ()", "99999999999999999999 (a)"})
         EXPECT_THROW(ParseStandbyNames(wrong), Error) << wrong;
 }
 
@@ -45,11 +46,14 @@ TEST(StandbyNames, TheStoreIsWaitedForBesideAllOthers) {
     EXPECT_EQ(WithStandby("", kStoreStandby), "pg_ark_wal_sync");
     EXPECT_EQ(WithStandby("a", kStoreStandby), "FIRST 2 (pg_ark_wal_sync, \"a\")");
     EXPECT_EQ(WithStandby("ANY 2 (a, \"b\"\"c\")", kStoreStandby), "FIRST 3 (pg_ark_wal_sync, \"a\", \"b\"\"c\")");
-    for (const char *own : {"", "a", "2 (a, b)"}) EXPECT_TRUE(NamesStandby(WithStandby(own, kStoreStandby), kStoreStandby));
+    for (const char *own : {"", "a", "2 (a, b)"})
+        EXPECT_TRUE(NamesStandby(WithStandby(own, kStoreStandby), kStoreStandby));
 }
 
 TEST(StandbyNames, WhereAnotherCouldAnswerInItsPlaceItIsRefused) {
-    EXPECT_EQ(Refusal("a, b"), "conflict: It waits for 1 of 2 standbys, and while the store's is away another would answer in its place.");
+    EXPECT_EQ(
+        Refusal("a, b"),
+        "conflict: It waits for 1 of 2 standbys, and while the store's is away another would answer in its place.");
     EXPECT_EQ(Refusal("ANY 1 (a, b)").substr(0, 9), "conflict:");
     EXPECT_EQ(Refusal("FIRST 3 (a, b)").substr(0, 9), "conflict:");
     EXPECT_EQ(Refusal("*"), "conflict: With * any standby may answer in the store's place.");
