@@ -4,10 +4,11 @@
 seconds=${ARK_BENCH_SECONDS:-20}
 settle() { for ((i = 0; i < 600; i++)); do [ "$(ask postgres "$1")" = t ] && return; sleep 0.1; done; echo "never: $1"; tail -n 20 "$cluster_home/log"; return 1; }
 server_option() { ask postgres "ALTER SYSTEM SET $1 = '$2'" > /dev/null; ask postgres 'SELECT pg_reload_conf()' > /dev/null; }
-for option in fsync=on shared_preload_libraries=pg_ark archive_library=pg_ark archive_command= ark.wal_ship_interval=1s ark.allow_same_disk_wal=on; do
+server_option shared_preload_libraries pg_ark
+restart_cluster
+for option in fsync=on archive_library=pg_ark archive_command= ark.wal_ship_interval=1s ark.allow_same_disk_wal=on; do
     server_option "${option%%=*}" "${option#*=}"
 done
-restart_cluster
 load() {    # store's name, on or off, clients
     as_postgres bash -c "cd $cluster_home && rm -f commits.* && pgbench -n -N -c $3 -j 2 -T $seconds -l --log-prefix=commits bench" > "$cluster_home/bench.log" 2>&1 || { tail "$cluster_home/bench.log"; return 1; }
     awk '{ print $3 / 1000 }' "$cluster_home"/commits.* | sort -n | awk -v store="$1" -v sync="$2" -v clients="$3" -v seconds="$seconds" '
