@@ -10,6 +10,7 @@ namespace {
 constexpr Duration kLook = std::chrono::milliseconds(100);
 constexpr auto kTidyEvery = std::chrono::seconds(10), kAskUnbrokenEvery = std::chrono::seconds(1);
 constexpr auto kLookAtOwnerEvery = std::chrono::minutes(1);
+constexpr std::size_t kJoinedAtOnce = 32;    // commits wait meanwhile: seldom
 
 }    // namespace
 
@@ -55,7 +56,7 @@ bool ShipStream::Receive(WalMessage &message) try {
 void ShipStream::AtOnce(const WalMessage &message) {
     if (message.kind == WalMessage::Kind::kNothing && shipper_.pending()) Ship(std::nullopt);
     if (told_ < Confirmed()) SendStatus(false);
-    if (message.kind == WalMessage::Kind::kNothing) shipper_.Join();
+    if (message.kind == WalMessage::Kind::kNothing) shipper_.Join(kJoinedAtOnce);
 }
 
 // What a server may take for safe. Without a slot, and where no commit shall wait for us, nothing is said of it.

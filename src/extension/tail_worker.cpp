@@ -13,7 +13,7 @@ namespace ark::pg {
 namespace {
 
 constexpr int kEndGraceMs = 600;            // the server waits for its workers when it stops
-constexpr long kAgainMs = 5'000;            // after an engine that ended
+constexpr long kAgainMs = 2'000;            // after an engine that ended
 constexpr long kAgainRefusedMs = 60'000;    // after one that may not, or cannot, ship
 
 BackgroundWorkerHandle *handle;    // in the launcher

@@ -64,7 +64,7 @@ const char *Trouble() {
     LWLockAcquire(shared->lock, LW_SHARED);
     const TailState &tail = shared->tail;
     const char *told = tail.failure[0] ? tail.failure : tail.trouble;
-    if (!told[0] && tail.worker_pid == 0) told = "no process ships WAL; max_worker_processes must leave room for it";
+    if (!told[0] && tail.worker_pid == 0) told = "no process ships WAL at the moment (max_worker_processes must leave room for one)";
     if (!told[0]) told = "the store takes it too slowly, or does not answer";
     char *trouble = pstrdup(told);
     LWLockRelease(shared->lock);

@@ -7,6 +7,8 @@ use ArkJobs;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
+# ARK_KILL_POINTS says how often everything is killed.
+my $points = $ENV{ARK_KILL_POINTS} // 2;
 my $seed = srand($ENV{ARK_KILL_SEED} // time);
 diag("ARK_KILL_SEED=$seed");
 my $node = ArkCluster->make('primary', allows_streaming => 1, start => 0, conf => <<'CONF');
@@ -77,12 +79,12 @@ is(ask($node, q{SELECT sync_state FROM pg_stat_replication WHERE application_nam
 is(problem(), '', 'and nothing is to be said');
 
 # kill -9 of everything.
-for my $run (1 .. 2)
+for my $run (101 .. 100 + $points)
 {
 	my @clients = clients($run, 20_000);
 	$node->poll_query_until('postgres', "SELECT count(*) > 50 FROM log WHERE run = $run") or die 'no rows';
 	sleep rand 0.7;
-	$node->safe_psql('postgres', 'SELECT pg_switch_wal()') if $run == 2;
+	$node->safe_psql('postgres', 'SELECT pg_switch_wal()') if $run % 2 == 0;
 	sleep rand 0.3;
 	kill 'KILL', $node->{_pid}, descendants($node->{_pid});
 	eval { $_->{run}->finish } for @clients;
@@ -122,10 +124,32 @@ names('pg_ark_wal_sync');
 until_true($node, q{SELECT NOT EXISTS (SELECT FROM ark_private.problems() WHERE problem LIKE 'commits do not wait%')});
 pass('once the store has caught up commits wait for it again');
 
+# The same without a limit of time. What pg_ark itself commits waits for nothing.
+set_option($node, 'ark.wal_sync_timeout', '0');
+kill 'STOP', $engine;
+$waits = background($node, 'INSERT INTO log VALUES (3, 0, 2)');
+until_true($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
+like(ask($node, q{SET synchronous_commit = local; SELECT state FROM ark.verify_backup('latest', 'exists')}), qr/done/, 'while a commit waits for ever, a job does its work');
+is(ask($node, q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'}), '1', 'it still waits');
+kill 'CONT', $engine;
+is(finished($waits)->{exit}, 0, 'until the store has it');
+set_option($node, 'ark.wal_sync_timeout', '4s');
+
 # The shipper dies.
 kill 'KILL', engine_of_shipper();
-ask($node, 'INSERT INTO log VALUES (3, 0, 2)');
+ask($node, 'INSERT INTO log VALUES (3, 0, 3)');
 pass('a commit waits for the next engine');
+
+# The next one does not know by itself that the store has all before what it ships: the archiver does.
+set_option($node, 'ark.allow_same_disk_wal', 'off');
+ask($node, 'SELECT pg_switch_wal()');
+ask($node, 'INSERT INTO log VALUES (3, 0, 4)');
+kill 'KILL', engine_of_shipper();
+ask($node, 'INSERT INTO log VALUES (3, 0, 5)');
+names('');
+like(problem(), qr/WAL before segment \w{24} waits for the archiver, from \w{24}.ready on/, 'behind segments that are not archived nothing is confirmed');
+set_option($node, 'ark.allow_same_disk_wal', 'on');
+names('pg_ark_wal_sync');
 
 # Others that are waited for.
 sub conf { my $line = shift; $node->adjust_conf('postgresql.conf', 'synchronous_standby_names', $line); $node->reload; return; }

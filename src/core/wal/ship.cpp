@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kPiece = 4 << 20;    // stored as soon as it is full
 constexpr std::uint64_t kMostJoined = 8 << 20;
-constexpr std::size_t kMostKept = 256 << 10;    // of a piece that will be joined: a few dozen of them
+constexpr std::size_t kMostKept = 128 << 10;    // of a piece that will be joined: a few dozen of them
 constexpr int kMostBack = 8;
 constexpr std::size_t kTidiedAtOnce = 16, kMostFinished = 4096;
 
@@ -197,14 +197,14 @@ std::optional<TailInfo> TailShipper::BytesOf(const Piece &piece, Bytes &plain) {
     return piece.info;
 }
 
-void TailShipper::Join() {
-    while (JoinOnce()) {}
+void TailShipper::Join(std::size_t neighbours) {
+    while (JoinOnce(neighbours)) {}
 }
 
-bool TailShipper::JoinOnce() {
+bool TailShipper::JoinOnce(std::size_t neighbours) {
     std::vector<int> levels;
     for (const Piece &piece : chain_) levels.push_back(piece.level);
-    std::size_t count = ToJoin(levels);
+    std::size_t count = ToJoin(levels, neighbours);
     if (count == 0) return false;
     std::vector<Piece> pieces(chain_.end() - static_cast<std::ptrdiff_t>(count), chain_.end());
     TailInfo info = Info(pieces.front().name.start, pieces.back().name.end);

@@ -35,8 +35,8 @@ public:
     // Stores what there is. `at`: a time by the server's clock until which all commits lie in what was taken; without new WAL a mark of
     // it replaces the one before. Nullopt: it is not known.
     void Ship(std::optional<TimePoint> at);
-    // Makes one of many small pieces, where there are enough of them. After each Ship(), when nobody waits for it.
-    void Join();
+    // Makes one of many small pieces, where there are so many. After each Ship(), when nobody waits for it.
+    void Join(std::size_t neighbours = kJoined);
 
     // Removes the pieces of segments that the store has whole, of which each was proven; a bounded number at a time. True: there may be
     // more.
@@ -70,7 +70,7 @@ private:
     void CompareWithStored();
     void Store(std::optional<TimePoint> at);
     void StoreMark(TimePoint at);
-    bool JoinOnce();
+    bool JoinOnce(std::size_t neighbours);
     std::optional<TailInfo> BytesOf(const Piece &piece, Bytes &plain);
     std::optional<TailInfo> Reread(const layout::TailName &name, Bytes &plain);
     void Timed(const layout::TailName &name);

@@ -3,11 +3,6 @@
 #include <algorithm>
 
 namespace ark {
-namespace {
-
-constexpr std::size_t kJoined = 8;
-
-}    // namespace
 
 std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &names, std::uint64_t epoch,
                                         TimelineId timeline, Lsn from) {
@@ -46,10 +41,10 @@ bool TellsOfEnd(const std::vector<layout::TailName> &names, const SegmentName &s
         names, [&](const layout::TailName &name) { return name.timeline == segment.timeline && name.end >= end; });
 }
 
-std::size_t ToJoin(const std::vector<int> &levels) {
-    if (levels.size() < kJoined) return 0;
-    auto from = levels.end() - static_cast<std::ptrdiff_t>(kJoined);
-    return std::all_of(from, levels.end(), [&](int level) { return level == *from; }) ? kJoined : 0;
+std::size_t ToJoin(const std::vector<int> &levels, std::size_t neighbours) {
+    if (levels.size() < neighbours) return 0;
+    auto from = levels.end() - static_cast<std::ptrdiff_t>(neighbours);
+    return std::all_of(from, levels.end(), [&](int level) { return level == *from; }) ? neighbours : 0;
 }
 
 }    // namespace ark

@@ -22,9 +22,10 @@ std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names
 bool TellsOfEnd(const std::vector<layout::TailName> &names, const SegmentName &segment, WalSegmentSize size,
                 std::optional<Lsn> limit);
 
-// Eight neighbours of one size become one, so that the pieces of a segment stay few however long it takes to be filled. `levels` are
+// Neighbours of one size become one, so that the pieces of a segment stay few however long it takes to be filled. `levels` are
 // those of a chain's pieces: 0 for one that was shipped, one more for each time that it was joined. Returns how many at the
-// end are to be joined; 0: none.
-std::size_t ToJoin(const std::vector<int> &levels);
+// end are to be joined, `neighbours`; 0: none.
+constexpr std::size_t kJoined = 8;
+std::size_t ToJoin(const std::vector<int> &levels, std::size_t neighbours = kJoined);
 
 }    // namespace ark
