@@ -205,6 +205,7 @@ const char *WhyNoShipping() {
 }
 
 long KeepTailWorker() {
+    static TimestampTz reloaded_at = 0;
     TimestampTz now = GetCurrentTimestamp();
     if (handle) {
         pid_t pid;
@@ -218,6 +219,8 @@ long KeepTailWorker() {
         long pause = shared->tail.failure[0] ? kAgainRefusedMs : kAgainMs;
         start_after = TimestampTzPlusMilliseconds(shared->tail.failure[0] ? now : started_at, pause);
     }
+    if (reloaded_at != PgReloadTime) start_after = 0;    // other settings may be the cure
+    reloaded_at = PgReloadTime;
     if (!IsWanted()) return -1;
     if (IsAtWork()) return kAgainMs;
     if (now < start_after) return TimestampDifferenceMilliseconds(now, start_after) + 1;

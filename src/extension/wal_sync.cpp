@@ -168,6 +168,7 @@ void Look() {
     if (read_at != PgReloadTime || read_at == 0) {
         if (!RunInTransaction(ReadStandbySetting, &setting, nullptr)) return;
         read_at = PgReloadTime;
+        act_after = 0;
     }
     const bool named = LookAtName();
     const char *remedy = nullptr;

@@ -17,7 +17,7 @@ archive_command = ''
 archive_library = 'pg_ark'
 ark.allow_same_disk_wal = on
 ark.wal_ship_interval = '1s'
-ark.wal_sync_timeout = '4s'
+ark.wal_sync_timeout = '3s'
 autovacuum = off
 max_wal_senders = 5
 synchronous_standby_names = ''
@@ -133,7 +133,7 @@ like(ask($node, q{SET synchronous_commit = local; SELECT state FROM ark.verify_b
 is(ask($node, q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'}), '1', 'it still waits');
 kill 'CONT', $engine;
 is(finished($waits)->{exit}, 0, 'until the store has it');
-set_option($node, 'ark.wal_sync_timeout', '4s');
+set_option($node, 'ark.wal_sync_timeout', '3s');
 
 # The shipper dies.
 kill 'KILL', engine_of_shipper();
