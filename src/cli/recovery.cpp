@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <utility>
+
 #include "wal/reach.h"
-#include "wal/tail_object.h"
+#include "wal/stored_history.h"
 #include "wal/tail_windows.h"
 
 namespace ark::cli {
@@ -99,16 +104,61 @@ Recovery LookOnce(Engine &engine, const std::shared_ptr<Repository> &repository)
     recovery.backups = ListBackups(*repository, keys.get(), engine.clock().Now());
     recovery.bases = BaseBackupsOf(recovery.backups);
     recovery.floors = ReadWalFloors(*repository, keys.get());
-    // Before the segments: pieces go only when their segment has come, so none is missing in both.
-    std::vector<layout::TailName> tail = ListTail(*repository);
     recovery.archive = ReadWalArchive(*repository, *keys, engine.ticker());
+    std::vector<layout::TailName> tail = recovery.archive.UsefulTail();
     recovery.windows = RecoveryWindows(recovery.archive, recovery.bases, recovery.floors);
     if (!tail.empty())
-        ReachIntoTail(
-            recovery.windows, recovery.archive, recovery.bases, tail,
-            [&](const TimelineHistory &history, Lsn end) { return KnownUntil(*repository, *keys, history, end); });
+        ReachIntoTail(recovery.windows, recovery.archive, recovery.bases, tail,
+                      [&](const TimelineHistory &history, Lsn end) -> std::optional<TimePoint> {
+                          std::optional<KnownTime> known = FindKnownTime(*repository, *keys, history, end);
+                          return known ? std::optional(known->until) : std::nullopt;
+                      });
     return recovery;
 }
+
+// Where a clock was set back, a commit with a later time lies before the last one. So many of the last segments are looked at, and all if
+// the backup was named.
+constexpr std::size_t kLookedBack = 16;
+
+WalReach ReachOf(Engine &engine, const std::shared_ptr<Repository> &repository, const BaseBackup &base,
+                 const RecoveryWindow &window, std::optional<TimePoint> moment, bool named) {
+    std::shared_ptr<KeyRing> keys = engine.Keys(repository);
+    return FindWalReach(*repository, *keys, StoredHistory(*repository, *keys, window.timeline), base.segment_size,
+                        {.from = base.start,
+                         .until = window.until,
+                         .times = moment.has_value(),
+                         .moment = moment,
+                         .segments = named ? std::numeric_limits<std::size_t>::max() : kLookedBack},
+                        engine.ticker());
+}
+
+// What the WAL itself says of a moment that is younger than what the store knows of a window: commits that were shipped without a time,
+// or by a server whose clock is ahead of the store's.
+class WalTimes {
+public:
+    WalTimes(Engine &engine, const std::shared_ptr<Repository> &repository, const RecoveryGoal &goal)
+        : engine_(engine), repository_(repository), goal_(goal) {}
+
+    bool Contain(const BaseBackup &backup, const RecoveryWindow &window) {
+        auto [at, fresh] = until_.try_emplace({window.timeline, window.until});    // windows mostly end together
+        if (fresh) at->second = Until(backup, window);
+        return at->second && goal_.time <= *at->second;
+    }
+
+private:
+    std::optional<TimePoint> Until(const BaseBackup &backup, const RecoveryWindow &window) try {
+        return ReachOf(engine_, repository_, backup, window, goal_.time, goal_.backup.has_value()).Until();
+    } catch (const Error &error) {
+        if (error.code != Code::kCorrupt) throw;
+        engine_.log().Warn(fmt::format("where the last commit lies is not known: {} {}", error.message, error.detail));
+        return std::nullopt;
+    }
+
+    Engine &engine_;
+    const std::shared_ptr<Repository> &repository_;
+    const RecoveryGoal &goal_;
+    std::map<std::pair<TimelineId, Lsn>, std::optional<TimePoint>> until_;
+};
 
 bool Contains(const Recovery &recovery, const RestorePoint &point) {
     Lsn last{point.lsn.value - 1};
@@ -157,18 +207,13 @@ RecoveryChoice ChooseRecovery(Engine &engine, const std::shared_ptr<Repository> 
     if (!restore_point.empty())
         goal.backup = engine.Find(repository, restore_point, {}, "physical").manifest.clear.backup;
     Recovery recovery = ReadRecovery(engine, repository);
-    WindowChoice choice = ChooseWindow(recovery.archive, recovery.bases, recovery.windows, goal);
-    // Who names the backup may know better than the store's clock.
-    if (!choice.window && goal.backup && goal.kind == RecoveryGoal::Kind::kTime) {
-        std::string why_not = choice.why_not;
-        RecoveryGoal any = goal;
-        any.kind = RecoveryGoal::Kind::kConsistent;
-        choice = ChooseWindow(recovery.archive, recovery.bases, recovery.windows, any);
-        if (choice.window && goal.time < choice.window->opens) choice = {nullptr, why_not};
-        if (choice.window) out.warnings.push_back("the target may lie behind the end of the archive: " + why_not);
-    }
+    WalTimes times(engine, repository, goal);
+    WindowChoice choice = ChooseWindow(
+        recovery.archive, recovery.bases, recovery.windows, goal,
+        [&](const BaseBackup &backup, const RecoveryWindow &window) { return times.Contain(backup, window); });
     if (!choice.window) throw Outside(*repository, recovery, target, choice.why_not);
     out.window = *choice.window;
+    out.named = goal.backup.has_value();
     for (BackupSummary &backup : recovery.backups)
         if (backup.manifest.clear.backup == out.window.backup) out.backup = std::move(backup);
     return out;
@@ -178,26 +223,34 @@ RecoveryTarget Reachable(Engine &engine, const std::shared_ptr<Repository> &repo
                          RecoveryTarget target) {
     using enum RecoveryTarget::Kind;
     std::optional<BaseBackup> base = BaseBackupOf(choice.backup);
-    if (target.kind != kTime || !base) return target;
-    std::shared_ptr<KeyRing> keys = engine.Keys(repository);
+    bool is_time = target.kind == kTime;
+    if ((!is_time && target.kind != kLsn) || !base) return target;
     WalReach reach;
     try {
-        reach = FindWalReach(*repository, *keys, StoredHistory(*repository, *keys, choice.window.timeline),
-                             base->segment_size, base->start, engine.ticker());
+        reach = ReachOf(engine, repository, *base, choice.window,
+                        is_time ? std::optional(ParseMoment(target.value)) : std::nullopt, choice.named);
     } catch (const Error &error) {    // the recovery may end before it
         if (error.code != Code::kCorrupt) throw;
-        engine.log().Warn(fmt::format("where the last commit lies is not known: {} {}", error.message, error.detail));
+        engine.log().Warn(fmt::format("where the last {} lies is not known: {} {}", is_time ? "commit" : "record",
+                                      error.message, error.detail));
         return target;
     }
-    std::optional<Lsn> position = PositionOf(ParseMoment(target.value), target.inclusive, reach, base->stopped);
+    std::optional<TargetPosition> position =
+        is_time ? PositionOf(ParseMoment(target.value), target.inclusive, reach, base->stopped)
+                : PositionOf(ParseLsn(target.value), reach);
     if (!position) return target;
-    engine.log().Note(fmt::format("nothing was committed between {} and {}: recovery goes to position {}",
-                                  reach.last_outcome ? FormatTime(*reach.last_outcome, true) : "the backup",
-                                  target.value, position->Text()));
-    bool behind = *position >= base->stop;
+    if (is_time)
+        engine.log().Note(fmt::format("nothing was committed between {} and {}: recovery goes to position {}",
+                                      reach.last_outcome ? FormatTime(*reach.last_outcome, true) : "the backup",
+                                      target.value, position->lsn.Text()));
+    else
+        engine.log().Note(fmt::format(
+            "no record in the store begins at {} or behind it: recovery goes to the last one before, at position {}",
+            target.value, position->lsn.Text()));
+    bool behind = position->lsn >= base->stop;
     target.kind = behind ? kLsn : kImmediate;
-    target.value = behind ? position->Text() : "immediate";
-    target.inclusive = true;
+    target.value = behind ? position->lsn.Text() : "immediate";
+    target.inclusive = position->inclusive;
     return target;
 }
 

@@ -22,6 +22,7 @@ Recovery ReadRecovery(Engine &engine, const std::shared_ptr<Repository> &reposit
 struct RecoveryChoice {
     BackupSummary backup;
     RecoveryWindow window;
+    bool named = false;    // the backup was
     std::vector<std::string> warnings;
 };
 
@@ -30,8 +31,8 @@ struct RecoveryChoice {
 RecoveryChoice ChooseRecovery(Engine &engine, const std::shared_ptr<Repository> &repository,
                               const RecoveryTarget &target, const std::string &restore_point);
 
-// Recovery reaches no moment behind the last commit; what the store knows of such a one is the position, which the target becomes, with a
-// note. Throws as PositionOf() does.
+// Recovery reaches no moment behind the last commit, and no position behind the last record; what the store knows of such a one is that
+// record, which the target becomes, with a note. Throws as PositionOf() does.
 RecoveryTarget Reachable(Engine &engine, const std::shared_ptr<Repository> &repository, const RecoveryChoice &choice,
                          RecoveryTarget target);
 

@@ -40,19 +40,20 @@ public:
 
 private:
     // The end of the WAL lies in pieces. Archiving is parallel, so that a segment may come a little later than the next; a server that
-    // was told "absent" would end its recovery there. (A standby asks again by itself, and is stopped by an error.)
+    // was told "absent" would end its recovery there. (A standby asks again by itself, for a part too, and is stopped by an error.)
     FetchOutcome LookAgain(const Repository &repository, KeyRing &keys) {
         SteadyPoint deadline = engine_.clock().Steady() + kHolePatience;
         const WalSegmentSize size = command_.directory().segment_size();
+        const bool standby = command_.directory().IsStandby();
         for (;;) {
             bool hole = IsHole(repository, keys, name_.segment, size);
-            FetchOutcome outcome = FetchFromPieces(repository, keys, name_.segment, size,
-                                                   hole ? PiecesWanted::kWhole : PiecesWanted::kAny, to_);
+            FetchOutcome outcome = FetchPart(repository, keys, name_.segment, size,
+                                             hole && !standby ? PartWanted::kWhole : PartWanted::kAny, to_);
             // Pieces go when their segment has come: it is asked for after them.
             if (FetchWalFile(repository, keys, name_, to_) == FetchOutcome::kFetched ||
                 outcome == FetchOutcome::kFetched)
                 return FetchOutcome::kFetched;
-            if (!hole || command_.directory().IsStandby()) return FetchOutcome::kAbsent;
+            if (!hole || standby) return FetchOutcome::kAbsent;
             if (engine_.clock().Steady() > deadline)
                 throw Error(
                     Code::kUnavailable, fmt::format("WAL segment \"{}\" is missing in the store", name_.Text()),

@@ -202,11 +202,46 @@ $copy->stop;
 $copy = restore('the very moment of the last commit', target => ["--target-time=$committed"]);
 is(fills($copy, 'the last'), 1, 'includes it');
 $copy->stop;
+
+# Positions of a quiet server. PostgreSQL stops at a record that begins there or further on, and dies where none does.
+sub at_position { my ($lsn, @more) = @_; return ark($copy, 'restore', "--cluster=primary.$system", '--pgdata', "$store/never", '--dry-run', "--target-lsn=$lsn", @more); }
+sub position { my $out = shift; return $out =~ /^recovery_target_lsn = '(.+)'$/m ? $1 : "none in $out"; }
+sub shift_lsn { my ($lsn, $by) = @_; my $value = lsn($lsn) + $by; return sprintf '%X/%X', $value >> 32, $value & 0xFFFFFFFF; }
+my $quiet = $primary->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
+$plan = at_position($quiet);
+like($plan->{err}, qr/no record in the store begins at \Q$quiet\E or behind it/, 'the end of the WAL is a target, and it is told what becomes of it');
+my $last_record = position($plan->{out});
+cmp_ok(lsn($last_record), '<', lsn($quiet), 'of the record before it');
+is(position(at_position($_, '--no-target-inclusive')->{out}), $last_record, "the same without the target itself ($_)") for $quiet, shift_lsn($last_record, 1);
+is(position(at_position($_)->{out}), $_, "where a record begins there or behind it PostgreSQL stops by itself ($_)") for $last_record, shift_lsn($last_record, -1);
+is(at_position(shift_lsn($quiet, 1))->{exit}, 3, 'behind the end there is nothing');
+for my $inclusive ([], ['--no-target-inclusive'])
+{
+	$copy = restore("the end @$inclusive", target => [ "--target-lsn=$quiet", @$inclusive ]);
+	is(fills($copy, 'the last'), 1, 'with all before it');
+	$copy->stop;
+}
 sleep 1;
 shipped(insert($primary, 'later'));
+is(position(at_position($quiet)->{out}), $quiet, 'with a later record it is a position like any other');
 like(planned($idle)->{out}, qr/recovery_target_time/, 'with a later commit it is a time');
 $copy = restore('and that too comes back', target => ["--target-time=$idle"]);
 is(fills($copy, 'the last') . fills($copy, 'later'), '10', 'without the later commit');
+$copy->stop;
+
+# After a switch of segments the server calls itself to be at the beginning of the next one, of which there is nothing.
+$primary->safe_psql('postgres', q{CREATE TABLE switched (); SELECT pg_switch_wal()});
+my ($boundary, $behind_header) = split /\|/, $primary->safe_psql('postgres', 'SELECT pg_current_wal_lsn(), pg_current_wal_insert_lsn()');
+my $before_boundary = $primary->safe_psql('postgres', "SELECT pg_walfile_name('$boundary'::pg_lsn - 1)");
+$primary->poll_query_until('postgres', "SELECT last_archived_wal >= '$before_boundary' FROM pg_stat_archiver") or die;
+for my $lsn ($boundary, $behind_header)
+{
+	$plan = at_position($lsn);
+	is($plan->{exit}, 0, "a position of a quiet server after a switch ($lsn)") or diag($plan->{err});
+	cmp_ok(lsn(position($plan->{out})), '<', lsn($boundary), 'becomes the last record');
+}
+$copy = restore('behind the last segment', target => ["--target-lsn=$behind_header"]);
+is($copy->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relname = 'switched'}), 1, 'with all of it');
 $copy->stop;
 
 # A segment that is missing in the middle stays a fault, whatever the tail has behind it.
@@ -262,6 +297,16 @@ $standby->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die;
 shipped(insert($standby, 'on the new timeline'), 2);
 $standby->kill9;
 end($waiting, 'KILL');
+# Before its first shipment the old timeline's pieces are all that the store has of its first segment: a server goes through them.
+my $early = PostgreSQL::Test::Utils::tempdir();
+PostgreSQL::Test::Utils::system_or_bail('cp', '-a', "$store/ark", "$early/ark");
+unlink map { $_->[3] } grep { $_->[0] == 2 } tail($early);
+unlink glob "$early/ark/*/wal/00000002/0*[0-9A-F]";
+is(scalar(my @of_two = glob "$early/ark/*/wal/00000002/*"), 1, 'only the history of the new timeline');
+$copy = restore('the new timeline without anything of its own', store => $early);
+is($copy->safe_psql('postgres', 'SELECT timeline_id FROM pg_control_checkpoint()'), 3, 'was gone through');
+is(fills($copy, 'on both') . fills($copy, 'on the new timeline') . fills($copy, 'diverged'), '100', 'up to where it left the old one');
+$copy->stop;
 $copy = restore('the promoted standby comes back');
 is(fills($copy, 'on both') . fills($copy, 'on the new timeline') . fills($copy, 'diverged'), '110', 'with its own past and what it shipped');
 $copy->stop;

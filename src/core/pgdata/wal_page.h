@@ -14,8 +14,9 @@
 
 namespace ark {
 
-constexpr std::size_t kWalLongHeaderSize = 40;
-constexpr std::uint32_t kWalBlockSize = 8192;    // unless the server was built with another one
+constexpr std::size_t kWalLongHeaderSize = 40;     // of a segment's first page (XLogLongPageHeaderData, aligned)
+constexpr std::size_t kWalShortHeaderSize = 24;    // of every other one (XLogPageHeaderData, aligned)
+constexpr std::uint32_t kWalBlockSize = 8192;      // unless the server was built with another one
 
 struct WalLongHeader {
     std::uint16_t magic = 0;

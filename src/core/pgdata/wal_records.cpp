@@ -5,7 +5,6 @@
 namespace ark {
 namespace {
 
-constexpr std::size_t kShortHeaderSize = 24;     // XLogPageHeaderData, aligned
 constexpr std::uint16_t kContinued = 0x0001;     // XLP_FIRST_IS_CONTRECORD
 constexpr std::size_t kRecordHeaderSize = 24;    // XLogRecord
 constexpr std::size_t kLengthSize = 4;
@@ -66,7 +65,7 @@ void WalRecords::Take(Lsn at, ByteView bytes) {
 }
 
 std::size_t WalRecords::HeaderSize() const {
-    return at_.value % size_.bytes() < block_size_ ? kWalLongHeaderSize : kShortHeaderSize;
+    return at_.value % size_.bytes() < block_size_ ? kWalLongHeaderSize : kWalShortHeaderSize;
 }
 
 ByteView WalRecords::Next(ByteView &bytes, std::uint64_t most) {
@@ -144,6 +143,7 @@ void WalRecords::Look() {
     std::optional<std::size_t> data = DataOf(record_);
     if (!data || *data + 8 > record_.size()) return;
     TimePoint time = ServerTime(static_cast<std::int64_t>(GetLittleEndian<std::uint64_t>(record_.data() + *data)));
+    last_outcome_begin_ = begin_;
     last_outcome_ = last_outcome_ ? std::max(*last_outcome_, time) : time;
 }
 

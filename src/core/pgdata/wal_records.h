@@ -27,6 +27,8 @@ public:
     // The latest time at which a transaction was committed or rolled back, by the server's clock then: what recovery compares
     // recovery_target_time with. Nullopt: none was.
     std::optional<TimePoint> last_outcome() const { return last_outcome_; }
+    // Where the last of those records begins, whatever its time.
+    std::optional<Lsn> last_outcome_begin() const { return last_outcome_begin_; }
 
 private:
     enum class State {
@@ -52,7 +54,7 @@ private:
     Bytes record_;    // the beginning of a record
     std::uint64_t left_ = 0;
     Lsn begin_{};
-    std::optional<Lsn> last_begin_, last_end_;
+    std::optional<Lsn> last_begin_, last_end_, last_outcome_begin_;
     std::optional<TimePoint> last_outcome_;
 };
 

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "wal/segment_object.h"
+#include "wal/tail_chain.h"
+#include "wal/tail_object.h"
 
 namespace ark {
 namespace {
@@ -31,8 +35,41 @@ TimelineId WalArchive::LatestFrom(TimelineId timeline) const {
     }
 }
 
+std::vector<layout::TailName> WalArchive::UsefulTail() const {
+    std::vector<layout::TailName> names;
+    for (const TailFile &file : tail) names.push_back(file.name);
+    return WithoutSuperseded(std::move(names));
+}
+
+std::optional<Lsn> WalArchive::LeftByYoungest(TimelineId timeline) const {
+    std::optional<Lsn> left;
+    for (const auto &[id, one] : timelines)
+        if (std::optional<Lsn> at = one.history ? one.history->Left(timeline) : std::nullopt) left = at;
+    return left;
+}
+
+bool WalArchive::WentOnTo(TimelineId timeline, Lsn end) const {
+    return std::ranges::any_of(timelines, [&](const auto &one) {
+        std::optional<Lsn> left = one.second.history ? one.second.history->Left(timeline) : std::nullopt;
+        return left && *left >= end;
+    });
+}
+
+const ArchivedFile *WalArchive::Find(const SegmentName &segment) const {
+    auto timeline = timelines.find(segment.timeline);
+    if (timeline == timelines.end()) return nullptr;
+    const std::vector<ArchivedFile> &segments = timeline->second.segments;
+    auto at =
+        std::ranges::lower_bound(segments, segment, {}, [](const ArchivedFile &file) { return file.name.segment; });
+    return at == segments.end() || at->name.segment != segment ? nullptr : &*at;
+}
+
 WalArchive ReadWalArchive(const Repository &repository, KeyRing &keys, Ticker &ticker) {
     WalArchive archive;
+    VisitTail(repository, [&](const layout::TailName &name, const ObjectInfo &info) {
+        ticker.Check();
+        archive.tail.push_back({name, info.size, info.modified});
+    });
     std::vector<TimelineId> histories;
     repository.List("wal/", [&](const ObjectInfo &info) {
         ticker.Check();

@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "pgdata/wal_page.h"
+
 namespace ark {
 namespace {
 
@@ -18,8 +20,15 @@ std::string WhyItEnds(const RecoveryWindow &window) {
     return "nothing younger is in the store";
 }
 
+// What a server calls its position between records may lie behind the header of a page that has none yet.
+Lsn NextRecordAt(Lsn until, WalSegmentSize size) {
+    if (until.value % kWalBlockSize != 0) return until;
+    return {until.value + (until.value % size.bytes() == 0 ? kWalLongHeaderSize : kWalShortHeaderSize)};
+}
+
 // Empty: the window contains the goal.
-std::string WhyNot(const WalArchive &archive, const RecoveryWindow &window, const RecoveryGoal &goal) {
+std::string WhyNot(const WalArchive &archive, const BaseBackup &backup, const RecoveryWindow &window,
+                   const RecoveryGoal &goal) {
     if (!window.Opens()) return fmt::format("it cannot be restored: WAL segment {} is missing", window.missing.Text());
     switch (goal.kind) {
     case kConsistent:
@@ -30,7 +39,7 @@ std::string WhyNot(const WalArchive &archive, const RecoveryWindow &window, cons
     case kPosition:
         if (goal.position < window.from)
             return fmt::format("it ended at {}, and is consistent from there on", window.from.Text());
-        if (goal.position >= window.until)
+        if (goal.position > NextRecordAt(window.until, backup.segment_size))
             return fmt::format("its WAL ends at {}: {}", window.until.Text(), WhyItEnds(window));
         if (goal.on && archive.HistoryOf(window.timeline).At(goal.position) != *goal.on)
             return fmt::format("{} is a position of timeline {}, which timeline {} did not go through",
@@ -57,7 +66,8 @@ TimelineId TimelineToFollow(const WalArchive &archive, const BaseBackup &backup,
 }
 
 WindowChoice ChooseWindow(const WalArchive &archive, const std::vector<BaseBackup> &backups,
-                          const std::vector<RecoveryWindow> &windows, const RecoveryGoal &goal) {
+                          const std::vector<RecoveryWindow> &windows, const RecoveryGoal &goal,
+                          const std::function<bool(const BaseBackup &, const RecoveryWindow &)> &reaches) {
     WindowChoice choice;
     for (const BaseBackup &backup : backups) {
         if (goal.backup && backup.id != *goal.backup) continue;
@@ -65,8 +75,10 @@ WindowChoice ChooseWindow(const WalArchive &archive, const std::vector<BaseBacku
         std::string why_not = fmt::format("timeline {} did not go through it", follow.value);
         for (const RecoveryWindow &window : windows) {
             if (window.backup != backup.id || window.timeline != follow) continue;
-            why_not = WhyNot(archive, window, goal);
-            if (why_not.empty()) return {&window, {}};
+            why_not = WhyNot(archive, backup, window, goal);
+            bool later = goal.kind == kTime && window.Opens() && goal.time > *window.until_stored;
+            if (why_not.empty() || (later && goal.time >= window.opens && reaches && reaches(backup, window)))
+                return {&window, {}};
         }
         if (choice.why_not.empty()) choice.why_not = fmt::format("backup {}: {}", backup.id, why_not);
     }

@@ -1,6 +1,8 @@
 // From which backup a recovery begins. Pure. docs/restore.md says the rules.
 #pragma once
 
+#include <functional>
+
 #include "wal/windows.h"
 
 namespace ark {
@@ -28,10 +30,12 @@ struct WindowChoice {
 };
 
 // The window of the newest backup (they come newest first) that contains the goal on the timeline that recovery will follow. A window
-// contains a position from its start up to its end; a moment from its opening to the time when its last file came to the store; the end
-// of the archive, if no hole ends it; what is not placed, and consistency, if it opens at all.
+// contains a position from its start up to its end, and the one where the first record behind it would begin; a moment from its opening
+// to the time when its last file came to the store, or to a later one if `reaches` says that its WAL does; the end of the archive, if
+// no hole ends it; what is not placed, and consistency, if it opens at all.
 WindowChoice ChooseWindow(const WalArchive &archive, const std::vector<BaseBackup> &backups,
-                          const std::vector<RecoveryWindow> &windows, const RecoveryGoal &goal);
+                          const std::vector<RecoveryWindow> &windows, const RecoveryGoal &goal,
+                          const std::function<bool(const BaseBackup &, const RecoveryWindow &)> &reaches = {});
 
 // The timeline that a server restored from the backup recovers on.
 TimelineId TimelineToFollow(const WalArchive &archive, const BaseBackup &backup, const std::string &timeline);

@@ -8,7 +8,8 @@
 #include <cerrno>
 
 #include "base/file.h"
-#include "pgdata/timeline_history.h"
+#include "wal/segment_place.h"
+#include "wal/stored_history.h"
 #include "wal/tail_chain.h"
 
 namespace ark {
@@ -44,29 +45,17 @@ private:
     Fd file_;
 };
 
-// The histories of timelines younger than this one that are in the store.
-std::vector<TimelineHistory> YoungerHistories(const Repository &repository, KeyRing &keys, TimelineId timeline) {
-    std::vector<TimelineHistory> histories;
-    for (const std::string &folder : repository.storage().Folders(repository.FullName("wal/"))) {
-        TimelineId younger = ParseTimelineId(folder);
-        std::string text;
-        if (younger > timeline && ReadSegment(repository, keys, WalFileName::OfHistory(younger),
-                                              [&](ByteView bytes) { text += AsText(bytes); }))
-            histories.push_back(TimelineHistory::Parse(younger, text));
-    }
-    return histories;
-}
-
-// Where the newest timeline that comes from this one left it: what lies behind is not the past of what recovery goes to.
-std::optional<Lsn> LeftAt(const std::vector<TimelineHistory> &younger, TimelineId timeline) {
-    std::optional<Lsn> left;
-    TimelineId newest{};
-    for (const TimelineHistory &history : younger)
-        if (std::optional<Lsn> at = history.Left(timeline); at && history.timeline() > newest) {
-            newest = history.timeline();
-            left = at;
-        }
-    return left;
+// A segment's beginning, up to `end`; nullopt: it is not there.
+std::optional<Lsn> ReadUpTo(const Repository &repository, KeyRing &keys, const SegmentName &segment, Lsn start, Lsn end,
+                            const std::function<void(ByteView)> &take) {
+    std::uint64_t left = end.value - start.value;
+    bool found = ReadSegment(repository, keys, WalFileName::OfSegment(segment), [&](ByteView bytes) {
+                     ByteView piece =
+                         bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), left)));
+                     left -= piece.size();
+                     take(piece);
+                 }).has_value();
+    return found ? std::optional(end) : std::nullopt;
 }
 
 constexpr int kLooks = 10;
@@ -109,14 +98,14 @@ private:
 }    // namespace
 
 std::optional<Lsn> ReadPieces(const Repository &repository, KeyRing &keys, const SegmentName &segment,
-                              WalSegmentSize size, const PiecesSink &sink) {
+                              WalSegmentSize size, std::optional<Lsn> limit, const PiecesSink &sink) {
     const Lsn start = segment.Start(size);
-    std::optional<Lsn> limit = LeftAt(YoungerHistories(repository, keys, segment.timeline), segment.timeline);
     if (limit && *limit <= start) return std::nullopt;
     for (int look = 0; look < kLooks; look++) {
         Pieces pieces(repository, keys, start, limit, sink);
         bool gone = false;
-        for (const layout::TailName &name : ChainOf(ListTail(repository, segment.timeline), segment, size)) {
+        for (const layout::TailName &name :
+             ChainOf(WithoutSuperseded(ListTail(repository, segment.timeline)), segment, size)) {
             if (limit && name.start >= *limit) break;
             gone = !pieces.Take(name);
             if (gone) break;
@@ -129,13 +118,33 @@ std::optional<Lsn> ReadPieces(const Repository &repository, KeyRing &keys, const
                 fmt::format("the pieces of WAL segment \"{}\" change as fast as they are read", segment.Text()));
 }
 
-FetchOutcome FetchFromPieces(const Repository &repository, KeyRing &keys, const SegmentName &segment,
-                             WalSegmentSize size, PiecesWanted wanted, const std::filesystem::path &to) {
+FetchOutcome FetchPart(const Repository &repository, KeyRing &keys, const SegmentName &segment, WalSegmentSize size,
+                       PartWanted wanted, const std::filesystem::path &to) {
+    const TimelineHistory history = StoredHistory(repository, keys, segment.timeline);
+    const std::uint64_t number = segment.Number(size);
+    if (SegmentOn(history, number, size) != segment) return FetchOutcome::kAbsent;    // its timeline began further on
+    const std::vector<TimelineHistory> younger = YoungerHistories(repository, keys, segment.timeline);
+    const std::vector<layout::TailName> tail = WithoutSuperseded(ListTail(repository));
+    const StoredWal wal{[&](const SegmentName &name) {
+                            return name != segment &&
+                                   repository.Stat(layout::Wal(WalFileName::OfSegment(name))).has_value();
+                        },
+                        tail, [&](TimelineId timeline) { return LeftByYoungest(younger, timeline); }};
     std::optional<TemporaryFile> file;
-    std::optional<Lsn> end =
-        ReadPieces(repository, keys, segment, size,
-                   {[&] { file.reset(), file.emplace(to); }, [&](ByteView bytes) { file->Write(bytes); }});
-    if (!end || (wanted == PiecesWanted::kWhole && *end < segment.End(size))) return FetchOutcome::kAbsent;
+    std::optional<Lsn> end;
+    std::optional<SegmentPlace> place = FindSegment(history, number, size, wal);
+    if (!place && wanted == PartWanted::kAny && WouldGoBeside(history, number, size, wal)) {
+        file.emplace(to);    // nothing of it is there, and "absent" would lead to the other one
+        end = segment.Start(size);
+    } else if (place && place->whole) {
+        file.emplace(to);
+        end = ReadUpTo(repository, keys, place->from, segment.Start(size), place->end,
+                       [&](ByteView bytes) { file->Write(bytes); });
+    } else if (place) {
+        end = ReadPieces(repository, keys, place->from, size, place->end,
+                         {[&] { file.reset(), file.emplace(to); }, [&](ByteView bytes) { file->Write(bytes); }});
+    }
+    if (!end || (wanted == PartWanted::kWhole && *end < segment.End(size))) return FetchOutcome::kAbsent;
     file->EndAt(size.bytes());
     file->Keep(to);
     return FetchOutcome::kFetched;
@@ -149,7 +158,8 @@ bool IsHole(const Repository &repository, KeyRing &keys, const SegmentName &segm
     });
     if (later) return true;
     std::vector<TimelineHistory> younger = YoungerHistories(repository, keys, segment.timeline);
-    if (TellsOfEnd(ListTail(repository, segment.timeline), segment, size, LeftAt(younger, segment.timeline)))
+    if (TellsOfEnd(WithoutSuperseded(ListTail(repository, segment.timeline)), segment, size,
+                   LeftByYoungest(younger, segment.timeline)))
         return true;
     for (const TimelineHistory &history : younger)
         if (std::optional<Lsn> left = history.Left(segment.timeline); left && *left >= segment.End(size)) return true;

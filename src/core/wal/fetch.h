@@ -19,21 +19,22 @@ FetchOutcome FetchWalFile(const Repository &repository, KeyRing &keys, const Wal
                           const std::filesystem::path &to);
 
 // What a segment that is not in the store as a whole has in pieces (section 13). Hands the unbroken row of them to `take`, from the
-// beginning of the segment up to where one is missing or a younger timeline left this one. Returns where that is; nullopt where there
-// is none. `begin` is called before: pieces may be joined or go while they are read, and then all begins anew. Throws kCorrupt for a piece
-// that is damaged or does not continue the one before.
+// beginning of the segment up to where one is missing, or to `limit`: there the timeline was left. Returns where that is; nullopt where
+// there is none. `begin` is called before: pieces may be joined or go while they are read, and then all begins anew. Throws kCorrupt
+// for a piece that is damaged or does not continue the one before.
 struct PiecesSink {
     std::function<void()> begin;
     std::function<void(ByteView)> take;
 };
 std::optional<Lsn> ReadPieces(const Repository &repository, KeyRing &keys, const SegmentName &segment,
-                              WalSegmentSize size, const PiecesSink &sink);
+                              WalSegmentSize size, std::optional<Lsn> limit, const PiecesSink &sink);
 
-enum class PiecesWanted { kWhole, kAny };
-// A segment from its pieces, with zeros behind them, as FetchWalFile does: `kWhole` only if they are all of it. kAbsent
-// says nothing of the segment itself.
-FetchOutcome FetchFromPieces(const Repository &repository, KeyRing &keys, const SegmentName &segment,
-                             WalSegmentSize size, PiecesWanted wanted, const std::filesystem::path &to);
+enum class PartWanted { kWhole, kAny };
+// What there is of a segment that is not in the store as a whole, with zeros behind, as FetchWalFile does: from its pieces, or, of a
+// timeline's first one, from what the store has of the timeline that it left, up to that point. `kWhole` only if that is all of it.
+// kAbsent says nothing of the segment itself.
+FetchOutcome FetchPart(const Repository &repository, KeyRing &keys, const SegmentName &segment, WalSegmentSize size,
+                       PartWanted wanted, const std::filesystem::path &to);
 
 // Whether a segment that is absent must exist: a later one of its timeline does, or pieces behind its end, or a timeline that goes on from
 // this one further on. A server would take its absence for the end of the WAL. Lists the timeline.

@@ -7,6 +7,8 @@
 
 #include "pgdata/wal_records.h"
 #include "wal/fetch.h"
+#include "wal/segment_place.h"
+#include "wal/stored_history.h"
 #include "wal/tail_chain.h"
 #include "wal/tail_object.h"
 
@@ -15,11 +17,17 @@ namespace {
 
 constexpr int kTimesLookedFor = 64;
 
-// The segments of a path of timelines, one after the other from `first` on, each as whole or in pieces.
+// The segments along a history, one after the other, each as whole or in pieces, up to a position.
 class Path {
 public:
-    Path(const Repository &repository, KeyRing &keys, const TimelineHistory &history, WalSegmentSize size)
-        : repository_(repository), keys_(keys), history_(history), size_(size), tail_(ListTail(repository)) {}
+    Path(const Repository &repository, KeyRing &keys, const TimelineHistory &history, WalSegmentSize size, Lsn until)
+        : repository_(repository),
+          keys_(keys),
+          history_(history),
+          size_(size),
+          until_(until),
+          younger_(YoungerHistories(repository, keys, history.Chain().back())),
+          tail_(WithoutSuperseded(ListTail(repository))) {}
 
     // The numbers of segments, and where the last of them ends.
     std::vector<std::uint64_t> Numbers(Lsn from, Lsn &end, Ticker &ticker) {
@@ -34,33 +42,34 @@ public:
         for (;; number++) {
             ticker.Check();
             end = Lsn{number * size_.bytes()};
-            std::optional<Place> place = PlaceOf(number);
+            std::optional<SegmentPlace> place = end < until_ ? PlaceOf(number) : std::nullopt;
             if (!place) return numbers;
-            std::optional<Lsn> reached = place->name.End(size_);
-            if (!place->whole) reached = ReadPieces(repository_, keys_, place->name, size_, {[] {}, [](ByteView) {}});
+            std::optional<Lsn> reached = place->end;
+            if (!place->whole)
+                reached = ReadPieces(repository_, keys_, place->from, size_, place->end, {[] {}, [](ByteView) {}});
             if (!reached) return numbers;
             numbers.push_back(number);
-            end = std::min(*reached, place->left);
+            end = std::min(*reached, until_);
             if (end.value != (number + 1) * size_.bytes()) return numbers;
         }
     }
 
     void Feed(std::uint64_t number, WalRecords &records) {
-        std::optional<Place> place = PlaceOf(number);
+        std::optional<SegmentPlace> place = PlaceOf(number);
         if (!place) return;
-        Lsn at{number * size_.bytes()};
-        const Lsn start = at;
+        const Lsn start{number * size_.bytes()}, end = std::min(place->end, until_);
+        Lsn at = start;
         auto take = [&](ByteView bytes) {
-            std::uint64_t room = place->left.value - std::min(at, place->left).value;
-            records.Take(at, bytes.first(std::min<std::uint64_t>(bytes.size(), room)));
+            std::uint64_t room = end.value - std::min(at, end).value;
+            records.Take(at, bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), room))));
             at.value += bytes.size();
         };
         if (place->whole) {
-            ReadSegment(repository_, keys_, WalFileName::OfSegment(place->name), take);
+            ReadSegment(repository_, keys_, WalFileName::OfSegment(place->from), take);
             return;
         }
         const WalRecords before = records;
-        ReadPieces(repository_, keys_, place->name, size_,
+        ReadPieces(repository_, keys_, place->from, size_, end,
                    {[&] {
                         records = before;
                         at = start;
@@ -69,59 +78,35 @@ public:
     }
 
 private:
-    // As a server looks for it: of the youngest timeline that may have it.
-    template <class Look>
-    void Timelines(std::uint64_t number, Look look) {
-        for (TimelineId timeline : history_.Chain()) {
-            std::optional<Lsn> begin = BeginOf(timeline);
-            if (begin && number < begin->value / size_.bytes()) continue;
-            if (std::optional<Lsn> left = history_.Left(timeline); left && number > left->value / size_.bytes()) return;
-            if (look(SegmentName::OfNumber(timeline, number, size_))) return;
-        }
-    }
-    std::optional<Lsn> BeginOf(TimelineId timeline) const {
-        std::optional<Lsn> begin;
-        for (const TimelineSwitch &one : history_.switches()) {
-            if (one.parent == timeline) break;
-            begin = one.at;
-        }
-        return begin;
-    }
-    // Where a server finds a segment: of the youngest timeline that has it, whole or in pieces; what lies behind the point where that one was
-    // left is not its past.
-    struct Place {
-        SegmentName name;
-        bool whole = false;
-        Lsn left;
-    };
-    std::optional<Place> PlaceOf(std::uint64_t number) {
-        std::optional<Place> place;
-        Timelines(number, [&](const SegmentName &name) {
-            bool whole = whole_.contains(name);
-            if (whole || !ChainOf(tail_, name, size_).empty())
-                place = Place{name, whole,
-                              std::min(name.End(size_), history_.Left(name.timeline).value_or(name.End(size_)))};
-            return place.has_value();
-        });
-        return place;
+    std::optional<SegmentPlace> PlaceOf(std::uint64_t number) const {
+        return FindSegment(history_, number, size_,
+                           {[&](const SegmentName &name) { return whole_.contains(name); }, tail_,
+                            [&](TimelineId timeline) { return LeftByYoungest(younger_, timeline); }});
     }
 
     const Repository &repository_;
     KeyRing &keys_;
     const TimelineHistory &history_;
     WalSegmentSize size_;
-    std::set<SegmentName> whole_;
+    Lsn until_;
+    std::vector<TimelineHistory> younger_;
     std::vector<layout::TailName> tail_;
+    std::set<SegmentName> whole_;
 };
 
 }    // namespace
 
-std::optional<TimePoint> KnownUntil(const Repository &repository, KeyRing &keys, const TimelineHistory &history,
-                                    Lsn end) {
-    std::vector<layout::TailName> names = ListTail(repository);
+std::optional<KnownTime> FindKnownTime(const Repository &repository, KeyRing &keys, const TimelineHistory &history,
+                                       Lsn end) {
+    std::vector<layout::TailName> names = WithoutSuperseded(ListTail(repository));
+    std::uint64_t owner = 0;    // of the history's own timeline: what an earlier one knew is not what the later one did
+    for (const layout::TailName &name : names)
+        if (name.timeline == history.timeline()) owner = std::max(owner, name.epoch);
     std::erase_if(names, [&](const layout::TailName &name) {
-        return name.end > end ||
-               (name.timeline != history.At(name.end) && name.timeline != history.At({name.end.value - 1}));
+        if (name.end > end) return true;
+        if (name.timeline == history.timeline()) return name.epoch != owner;
+        // Whoever had not written behind the point where it was left may have waited there long after.
+        return history.At(name.end) != name.timeline;
     });
     std::ranges::sort(names, std::greater<>(),
                       [](const layout::TailName &name) { return std::tuple(name.end, name.epoch, name.mark); });
@@ -129,7 +114,8 @@ std::optional<TimePoint> KnownUntil(const Repository &repository, KeyRing &keys,
     for (const layout::TailName &name : names) {
         if (looks++ == kTimesLookedFor) break;
         try {
-            if (std::optional<TailInfo> info = StatTail(repository, keys, name); info && info->at) return info->at;
+            if (std::optional<TailInfo> info = StatTail(repository, keys, name); info && info->at)
+                return KnownTime{*info->at, name.end};
         } catch (const Error &error) {    // an older one tells less, and nothing wrong
             if (error.code != Code::kCorrupt) throw;
         }
@@ -137,46 +123,53 @@ std::optional<TimePoint> KnownUntil(const Repository &repository, KeyRing &keys,
     return std::nullopt;
 }
 
-TimelineHistory StoredHistory(const Repository &repository, KeyRing &keys, TimelineId timeline) {
-    std::string text;
-    if (!ReadSegment(repository, keys, WalFileName::OfHistory(timeline),
-                     [&](ByteView bytes) { text += AsText(bytes); }))
-        return TimelineHistory(timeline);
-    return TimelineHistory::Parse(timeline, text);
-}
-
-TimelineId NewestTimeline(const Repository &repository, TimelineId timeline) {
-    while (repository.Stat(layout::Wal(WalFileName::OfHistory({timeline.value + 1})))) timeline.value++;
-    return timeline;
-}
-
 std::optional<TimePoint> WalReach::Until() const {
-    if (!known_until || !last_outcome) return known_until ? known_until : last_outcome;
-    return std::max(*known_until, *last_outcome);
+    if (!known || !last_outcome) return known ? std::optional(known->until) : last_outcome;
+    return std::max(known->until, *last_outcome);
 }
+
+bool WalReach::Knows(TimePoint moment) const { return known && moment <= known->until; }
+
+bool WalReach::IsQuietSinceKnown() const { return known && (!last_outcome_begin || *last_outcome_begin < known->end); }
 
 WalReach FindWalReach(const Repository &repository, KeyRing &keys, const TimelineHistory &history, WalSegmentSize size,
-                      Lsn from, Ticker &ticker) {
-    Path path(repository, keys, history, size);
+                      const ReachQuestion &question, Ticker &ticker) {
+    Path path(repository, keys, history, size, question.until);
     WalReach reach;
-    std::vector<std::uint64_t> numbers = path.Numbers(from, reach.end, ticker);
+    std::vector<std::uint64_t> numbers = path.Numbers(question.from, reach.end, ticker);
+    if (question.times) reach.known = FindKnownTime(repository, keys, history, reach.end);
+    auto answered = [&](std::size_t looked) {
+        if (!question.times) return reach.last_record.has_value();
+        if (!reach.last_outcome) return false;
+        return !question.moment || *question.moment <= *reach.last_outcome ||
+               (reach.Knows(*question.moment) && reach.IsQuietSinceKnown()) || looked >= question.segments;
+    };
     // Two at a time: a record may begin in the one and end in the other.
-    for (std::size_t last = numbers.size(); last > 0 && !reach.last_outcome; last--) {
+    for (std::size_t last = numbers.size(); last > 0 && !answered(numbers.size() - last); last--) {
         ticker.Check();
         WalRecords records(size);
         for (std::size_t i = last - std::min<std::size_t>(last, 2); i < last; i++) path.Feed(numbers[i], records);
         if (!reach.last_record) reach.last_record = records.last_begin();
-        reach.last_outcome = records.last_outcome();
+        if (!reach.last_outcome_begin) reach.last_outcome_begin = records.last_outcome_begin();
+        if (std::optional<TimePoint> outcome = records.last_outcome())
+            reach.last_outcome = std::max(reach.last_outcome.value_or(*outcome), *outcome);
     }
-    reach.known_until = KnownUntil(repository, keys, history, reach.end);
     return reach;
 }
 
-std::optional<Lsn> PositionOf(TimePoint moment, bool inclusive, const WalReach &reach, TimePoint window_begin) {
+std::optional<TargetPosition> PositionOf(Lsn position, const WalReach &reach) {
+    if (!reach.last_record || position <= *reach.last_record) return std::nullopt;
+    return TargetPosition{*reach.last_record};
+}
+
+std::optional<TargetPosition> PositionOf(TimePoint moment, bool inclusive, const WalReach &reach,
+                                         TimePoint window_begin) {
     if (reach.last_outcome && (inclusive ? *reach.last_outcome > moment : *reach.last_outcome >= moment))
         return std::nullopt;
+    if (reach.last_outcome != moment && reach.Knows(moment) && !reach.IsQuietSinceKnown())
+        return TargetPosition{reach.known->end, false};
     std::optional<TimePoint> until = reach.Until();
-    if (until && moment <= *until && reach.last_record) return reach.last_record;
+    if (until && moment <= *until && reach.last_record) return TargetPosition{*reach.last_record};
     throw Error(Code::kNotFound,
                 fmt::format("{} lies behind what the store knows of this cluster", FormatTime(moment, true)),
                 fmt::format("The window is from {} to {}; its last commit was at {}.", FormatTime(window_begin),

@@ -1,6 +1,8 @@
 #include "wal/tail_chain.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace ark {
 
@@ -31,6 +33,21 @@ std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names
         if (!chain.empty()) return chain;
     }
     return {};
+}
+
+std::vector<layout::TailName> WithoutSuperseded(std::vector<layout::TailName> names) {
+    std::map<std::pair<TimelineId, std::uint64_t>, Lsn> begins;    // of each timeline and epoch
+    for (const layout::TailName &name : names) {
+        auto [at, fresh] = begins.try_emplace({name.timeline, name.epoch}, name.start);
+        at->second = std::min(at->second, name.start);
+    }
+    std::erase_if(names, [&](const layout::TailName &name) {
+        for (auto later = begins.upper_bound({name.timeline, name.epoch});
+             later != begins.end() && later->first.first == name.timeline; ++later)
+            if (later->second < name.end) return true;
+        return false;
+    });
+    return names;
 }
 
 bool TellsOfEnd(const std::vector<layout::TailName> &names, const SegmentName &segment, WalSegmentSize size,

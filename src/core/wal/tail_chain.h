@@ -17,6 +17,10 @@ std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &nam
 std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names, const SegmentName &segment,
                                       WalSegmentSize size);
 
+// Without what an earlier owner of the path shipped from where on a later one shipped of the same timeline: a server that was set back, or a
+// copy that took over, goes on from there. What lies behind is another history.
+std::vector<layout::TailName> WithoutSuperseded(std::vector<layout::TailName> names);
+
 // Whether the segment was written to its end: its timeline's pieces and marks reach so far. No, if a younger timeline left this one
 // before, at `limit`: what they hold from there on is not that one's past.
 bool TellsOfEnd(const std::vector<layout::TailName> &names, const SegmentName &segment, WalSegmentSize size,

@@ -81,13 +81,20 @@ std::optional<TailInfo> StatTail(const Repository &repository, KeyRing &keys, co
     return ParseTailFront(ReadFront(*reader), repository, keys, name).info;
 }
 
-std::vector<layout::TailName> ListTail(const Repository &repository, std::optional<TimelineId> timeline) {
-    std::vector<layout::TailName> names;
+void VisitTail(const Repository &repository,
+               const std::function<void(const layout::TailName &, const ObjectInfo &)> &visit) {
     repository.List(layout::kTailFolder, [&](const ObjectInfo &info) {
         std::optional<layout::TailName> name = layout::ParseTail(info.name);
         if (!name) throw Error(Code::kCorrupt, fmt::format("\"{}\" is not the name of a piece of WAL", info.name));
-        if (!timeline || name->timeline == *timeline) names.push_back(*name);
+        visit(*name, info);
         return true;
+    });
+}
+
+std::vector<layout::TailName> ListTail(const Repository &repository, std::optional<TimelineId> timeline) {
+    std::vector<layout::TailName> names;
+    VisitTail(repository, [&](const layout::TailName &name, const ObjectInfo &) {
+        if (!timeline || name.timeline == *timeline) names.push_back(name);
     });
     return names;
 }

@@ -24,5 +24,7 @@ std::optional<TailInfo> StatTail(const Repository &repository, KeyRing &keys, co
 
 // All of them, or those of one timeline, ascending by epoch, timeline and start.
 std::vector<layout::TailName> ListTail(const Repository &repository, std::optional<TimelineId> timeline = {});
+void VisitTail(const Repository &repository,
+               const std::function<void(const layout::TailName &, const ObjectInfo &)> &visit);
 
 }    // namespace ark

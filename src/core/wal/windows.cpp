@@ -83,9 +83,9 @@ private:
         }
         if (!window.until_stored) window.until = {number * size.bytes()};
         window.missing = SegmentName::OfNumber(holder, number, size);
-        bool beside = ReachBeside(window, history, holder, number, size);
         window.beyond_stored = RowOf(holder, size).StoredFrom(number + 1);
-        window.end = EndOf(window, history, holder, number, size, beside);
+        window.end = EndOf(window, holder, number, size);
+        if (window.end != RecoveryWindow::End::kExpired) ReachBeside(window, history, holder, number, size);
         return window;
     }
 
@@ -96,28 +96,30 @@ private:
         window.last = SegmentName::OfNumber(on, last, size);
     }
 
-    // A whole segment of an older timeline in the place of one that begins further on in it.
-    bool ReachBeside(RecoveryWindow &window, const TimelineHistory &history, TimelineId holder, std::uint64_t number,
+    // A whole segment of an older timeline in the place of one that begins further on in it and is not there yet.
+    void ReachBeside(RecoveryWindow &window, const TimelineHistory &history, TimelineId holder, std::uint64_t number,
                      WalSegmentSize size) {
+        if (IsToBeThere(window, holder, number, size)) return;    // no server is given another in its place
         TimelineId oldest = history.At({number * size.bytes()});
         for (TimelineId older : history.Chain()) {
             if (older >= holder || older < oldest || !RowOf(older, size).Has(number)) continue;
-            Reach(window, older, number, *history.Left(older), size);
-            return true;
+            if (Lsn left = *history.Left(older); left > window.until) Reach(window, older, number, left, size);
         }
-        return false;
+        if (window.Opens()) window.end = RecoveryWindow::End::kArchive;
     }
 
-    RecoveryWindow::End EndOf(const RecoveryWindow &window, const TimelineHistory &history, TimelineId holder,
-                              std::uint64_t number, WalSegmentSize size, bool beside) {
+    // Whether the timeline went on behind the segment.
+    bool IsToBeThere(const RecoveryWindow &window, TimelineId holder, std::uint64_t number, WalSegmentSize size) const {
+        return window.beyond_stored || archive_.WentOnTo(holder, {(number + 1) * size.bytes()});
+    }
+
+    RecoveryWindow::End EndOf(const RecoveryWindow &window, TimelineId holder, std::uint64_t number,
+                              WalSegmentSize size) const {
         if (!window.Opens()) return RecoveryWindow::End::kHole;    // what a backup needs itself never expires
         Lsn end{(number + 1) * size.bytes()};
         auto floor = floors_.find(holder);
         if (floor != floors_.end() && floor->second >= end) return RecoveryWindow::End::kExpired;
-        std::optional<Lsn> left = history.Left(holder);
-        // A server that is not given this segment would go on beside it, on the timeline that was left.
-        bool later = beside || window.beyond_stored || (left && *left >= end);
-        return later ? RecoveryWindow::End::kHole : RecoveryWindow::End::kArchive;
+        return IsToBeThere(window, holder, number, size) ? RecoveryWindow::End::kHole : RecoveryWindow::End::kArchive;
     }
 
     // The first number behind this one in which another timeline may have begun.

@@ -26,14 +26,15 @@ TEST(WalRecords, KnowsTheLastRecordAndTheLastOutcome) {
     EXPECT_EQ(Walk(log, 100).last_begin(), std::nullopt);
     log.Filler(100);
     log.Outcome(kNoon - 1s);
-    log.Outcome(kNoon, 0x20);    // an abort
-    log.Outcome(kNoon - 2s);     // a clock that was set back
+    log.Outcome(kNoon, 0x20);                      // an abort
+    Lsn last_outcome = log.Outcome(kNoon - 2s);    // a clock that was set back
     Lsn last = log.Filler(333);
     for (std::size_t piece : {1u, 7u, 8192u, 1u << 20}) {
         WalRecords records = Walk(log, piece);
         EXPECT_EQ(records.last_begin(), last) << piece;
         EXPECT_EQ(records.last_end()->value, (log.end().value + 7) / 8 * 8);
         EXPECT_EQ(records.last_outcome(), kNoon);
+        EXPECT_EQ(records.last_outcome_begin(), last_outcome);
     }
 }
 

@@ -51,7 +51,45 @@ TEST_F(ChooseOnOneTimeline, TakesTheNewestThatEndedBeforeAPosition) {
 
 TEST_F(ChooseOnOneTimeline, RefusesAPositionOutsideEveryWindow) {
     EXPECT_EQ(At("0/50000FF"), "backup c: it ended at 0/B000100, and is consistent from there on");
-    EXPECT_EQ(At("0/15000000"), "backup c: its WAL ends at 0/15000000: nothing younger is in the store");
+    EXPECT_EQ(At("0/15000029"), "backup c: its WAL ends at 0/15000000: nothing younger is in the store");
+}
+
+TEST_F(ChooseOnOneTimeline, TheEndOfItsWalIsInAWindow) {
+    EXPECT_EQ(At("0/15000000"), "c on 1") << "of a quiet server after a switch of segments";
+    EXPECT_EQ(At("0/15000028"), "c on 1") << "as it is told behind the page's header";
+    windows = RecoveryWindows(sample.archive, backups);
+    auto ends_at = [&](const char *until, const char *goal) {
+        for (RecoveryWindow &window : windows) window.until = ParseLsn(until);
+        return ChooseWindow(sample.archive, backups, windows, {.kind = kPosition, .position = ParseLsn(goal)}).window !=
+               nullptr;
+    };
+    EXPECT_TRUE(ends_at("0/14002000", "0/14002018")) << "a page in the middle";
+    EXPECT_FALSE(ends_at("0/14002000", "0/14002019"));
+    EXPECT_TRUE(ends_at("0/14002100", "0/14002100"));
+    EXPECT_FALSE(ends_at("0/14002100", "0/14002101"));
+}
+
+TEST_F(ChooseOnOneTimeline, AMomentIsInAWindowWhoseWalReachesIt) {
+    windows = RecoveryWindows(sample.archive, backups);
+    std::string asked;
+    auto choose = [&](std::uint64_t minute, bool reaches) {
+        asked.clear();
+        RecoveryGoal goal{.kind = kTime, .time = ArchiveSample::Minute(minute)};
+        WindowChoice choice =
+            ChooseWindow(sample.archive, backups, windows, goal, [&](const BaseBackup &backup, const RecoveryWindow &) {
+                asked += backup.id;
+                return reaches;
+            });
+        return choice.window ? choice.window->backup : choice.why_not;
+    };
+    EXPECT_EQ(choose(30, true), "c");
+    EXPECT_EQ(asked, "c");
+    EXPECT_EQ(choose(30, false).substr(0, 22), "backup c: its WAL ends");
+    EXPECT_EQ(asked, "cb");
+    EXPECT_EQ(choose(20, false), "c");
+    EXPECT_EQ(asked, "") << "what the store knows is not looked for";
+    EXPECT_EQ(choose(10, true), "b");
+    EXPECT_EQ(asked, "") << "before the newest began";
 }
 
 TEST_F(ChooseOnOneTimeline, TakesTheNewestThatEndedBeforeAMoment) {
@@ -82,7 +120,8 @@ TEST_F(ChooseOnOneTimeline, NoWindowGoesBeyondAHole) {
     std::erase_if(sample.archive.timelines[{1}].segments,
                   [&](const ArchivedFile &file) { return file.name.segment == sample.Name(1, 8); });
     EXPECT_EQ(At("0/7FFFFFF"), "b on 1");
-    EXPECT_EQ(At("0/8000000"), "backup c: it ended at 0/B000100, and is consistent from there on");
+    EXPECT_EQ(At("0/8000000"), "b on 1") << "all before it is there";
+    EXPECT_EQ(At("0/8000029"), "backup c: it ended at 0/B000100, and is consistent from there on");
     EXPECT_EQ(At("0/C000000"), "c on 1") << "behind the hole";
     EXPECT_EQ(AtMinute(8), "backup c: it ended at 2026-01-16T00:11:00Z");
     EXPECT_EQ(Chosen({}), "c on 1");

@@ -29,7 +29,7 @@ TEST_P(Ship, WhatWasShippedComesBackWithZerosBehindIt) {
     tail.Ship(3 * kMb + 70'001);
     EXPECT_EQ(tail.Tail().size(), 2u) << "nothing new makes no piece";
     EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 70'001));
-    EXPECT_EQ(tail.Fetch(3, PiecesWanted::kWhole), std::nullopt);
+    EXPECT_EQ(tail.Fetch(3, PartWanted::kWhole), std::nullopt);
     EXPECT_EQ(tail.shipper->stored().value, 3 * kMb + 70'001);
 }
 
@@ -37,7 +37,7 @@ TEST_P(Ship, PiecesEndWithTheirSegmentAndOnesThatAreAllOfItAreTheSegment) {
     tail.Begin(3 * kMb + 1000);
     tail.Ship(3 * kMb + 5);
     tail.Ship(5 * kMb + 17);
-    for (unsigned number : {3u, 4u}) EXPECT_EQ(tail.Fetch(number, PiecesWanted::kWhole), tail.Segment(number));
+    for (unsigned number : {3u, 4u}) EXPECT_EQ(tail.Fetch(number, PartWanted::kWhole), tail.Segment(number));
     EXPECT_EQ(tail.Fetch(5), tail.Segment(5, 5 * kMb + 17));
     EXPECT_EQ(tail.Fetch(6), std::nullopt);
     EXPECT_TRUE(tail.Hole(3)) << "a later piece is a later segment";
@@ -185,14 +185,56 @@ TEST_P(Ship, TheOldTimelinesPiecesEndWhereTheNewOneLeftIt) {
     store.Write(ToBytes("1\t" + Lsn{left}.Text() + "\tno recovery target specified\n"), "00000002.history");
     EXPECT_EQ(tail.Fetch(3), tail.Segment(3));
     EXPECT_EQ(tail.Fetch(4), tail.Segment(4, left)) << "what lies behind is another's past";
-    EXPECT_EQ(tail.Fetch(4, PiecesWanted::kWhole), std::nullopt);
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kWhole), std::nullopt);
     EXPECT_EQ(tail.Fetch(5), std::nullopt);
     EXPECT_TRUE(tail.Hole(3));
     EXPECT_FALSE(tail.Hole(4));
     store.repository->SetEpoch(2);
     tail.Begin(left + 100, 2, left);
     tail.Ship(left + 100);
-    EXPECT_EQ(tail.Fetch(4, PiecesWanted::kAny, 2), tail.Segment(4, left + 100));
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), tail.Segment(4, left + 100));
+}
+
+TEST_P(Ship, ANewTimelinesFirstSegmentBeginsAsTheOldOnes) {
+    tail.Begin(3 * kMb);
+    tail.Ship(5 * kMb + 5000);
+    std::uint64_t left = 4 * kMb + 3000;
+    store.Write(ToBytes("1\t" + Lsn{left}.Text() + "\tno recovery target specified\n"), "00000002.history");
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), tail.Segment(4, left)) << "from pieces";
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kWhole, 2), std::nullopt);
+    EXPECT_EQ(tail.Fetch(3, PartWanted::kAny, 2), std::nullopt) << "the new one has no such segment";
+    EXPECT_EQ(tail.Fetch(5, PartWanted::kAny, 2), std::nullopt);
+    EXPECT_FALSE(tail.Hole(4, 2));
+    for (const layout::TailName &name : tail.Tail()) tail.Remove(name);
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), std::nullopt);
+    tail.Archive(4);
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), tail.Segment(4, left)) << "from the whole one";
+    tail.Archive(5, 2);
+    EXPECT_TRUE(tail.Hole(4, 2)) << "the new one was written further";
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kWhole, 2), std::nullopt);
+}
+
+TEST_P(Ship, AServerIsNotLedBesideItsTimeline) {
+    store.Write(ToBytes("1\t" + Lsn{4 * kMb}.Text() + "\tno recovery target specified\n"), "00000002.history");
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), std::nullopt);
+    tail.Archive(4);    // the old primary went on
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), Bytes(kMb)) << "absent, it would be told to take the old one's";
+}
+
+TEST_P(Ship, WhereALaterOwnerGoesOnTheEarlierOnesPiecesAreNoPartOfIt) {
+    tail.Begin(3 * kMb);
+    tail.Ship(5 * kMb + 5000);
+    EXPECT_TRUE(tail.Hole(4));
+    store.repository->SetEpoch(2);    // the same server, set back, and granted by a person
+    std::copy_n(SampleText(kMb, 9).begin(), kMb, tail.log.begin() + 4 * kMb + 100);
+    tail.Begin(4 * kMb + 2000);
+    tail.Ship(4 * kMb + 2000);
+    EXPECT_FALSE(tail.Hole(4)) << "it has not filled this one again";
+    EXPECT_EQ(tail.Fetch(4), tail.Segment(4, 4 * kMb + 2000));
+    EXPECT_EQ(tail.Fetch(5), std::nullopt);
+    tail.Ship(5 * kMb);
+    EXPECT_EQ(tail.Fetch(4), tail.Segment(4));
+    EXPECT_EQ(tail.Fetch(5), std::nullopt) << "and not what the earlier one had there";
 }
 
 TEST_P(Ship, PiecesGoWhenTheirSegmentIsProven) {

@@ -53,6 +53,20 @@ TEST(TailChain, ALaterPieceOrMarkTellsThatTheSegmentWasWritten) {
     EXPECT_TRUE(TellsOfEnd({Piece(kEnd, kEnd + 1)}, kSegment, kSize, Lsn{kEnd}));
 }
 
+TEST(TailChain, WhatALaterOwnerShippedTakesTheEarlierOnesPlace) {
+    Names names{Piece(kBegin, kBegin + 10), Piece(kBegin + 10, kEnd), Piece(kEnd, kEnd + 50), Mark(kEnd + 50)};
+    EXPECT_EQ(WithoutSuperseded(names), names);
+    names.push_back(Piece(kBegin, kBegin + 5, 1, 2));
+    names.push_back(Piece(kBegin, kBegin + 7, 4, 2));
+    names.push_back(Piece(kEnd, kEnd + 20, 3));
+    EXPECT_EQ(WithoutSuperseded(names), (Names{names[0], names[1], names[5], names[6]}))
+        << "from where on it shipped, on that timeline";
+    EXPECT_TRUE(TellsOfEnd(names, SegmentName::OfNumber({1}, 2, kSize), kSize, {}));
+    names = {Piece(kBegin, kBegin + 100), Mark(kBegin + 100)};
+    names.push_back({.epoch = 2, .timeline = {1}, .start = {kBegin + 50}, .end = {kBegin + 50}, .mark = 1});
+    EXPECT_EQ(WithoutSuperseded(names), Names{names[2]}) << "a mark tells where its server was";
+}
+
 TEST(TailChain, PiecesStayFew) {
     std::vector<int> levels;
     std::size_t most = 0;

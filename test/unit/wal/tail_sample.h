@@ -45,10 +45,10 @@ struct TailSample {
         return SegmentName::OfNumber({timeline}, number, WalSegmentSize(kSmallSegment));
     }
     // The segment from its pieces; nullopt: there are none.
-    std::optional<Bytes> Fetch(unsigned number, PiecesWanted wanted = PiecesWanted::kAny, std::uint32_t timeline = 1) {
+    std::optional<Bytes> Fetch(unsigned number, PartWanted wanted = PartWanted::kAny, std::uint32_t timeline = 1) {
         std::filesystem::path to = directory.path() / "pg_wal" / "fetched";
-        if (FetchFromPieces(*store.repository, *store.keys, Name(number, timeline), WalSegmentSize(kSmallSegment),
-                            wanted, to) == FetchOutcome::kAbsent)
+        if (FetchPart(*store.repository, *store.keys, Name(number, timeline), WalSegmentSize(kSmallSegment), wanted,
+                      to) == FetchOutcome::kAbsent)
             return std::nullopt;
         return ToBytes(ReadWholeFile(to));
     }

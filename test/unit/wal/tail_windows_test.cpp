@@ -90,5 +90,63 @@ TEST_F(TailWindowsTest, TheNewTimelineIsInPiecesWhereTheOldOneIsWhole) {
     EXPECT_EQ(windows[1].end, RecoveryWindow::End::kArchive);
 }
 
+// 1 was left for 2 in segment 9; nothing of the new timeline is in the store but its history.
+struct OldTimelineInPieces : TailWindowsTest {
+    OldTimelineInPieces() {
+        sample.Segments(1, 3, 8);
+        sample.History(2, "1 0/9000800 was left");
+    }
+    RecoveryWindow OnTwo(const std::vector<layout::TailName> &tail) {
+        std::vector<RecoveryWindow> windows = RecoveryWindows(sample.archive, {b});
+        ReachIntoTail(windows, sample.archive, {b}, tail, [](const TimelineHistory &, Lsn) { return std::nullopt; });
+        return windows.at(1);
+    }
+};
+
+TEST_F(OldTimelineInPieces, TheNewOneBeginsWithThem) {
+    RecoveryWindow window = OnTwo({Piece(9 * kSegment, 9 * kSegment + 0x700)});
+    EXPECT_EQ(window.until.Text(), "0/9000700");
+    EXPECT_EQ(window.until_timeline.value, 1u);
+    EXPECT_EQ(window.end, RecoveryWindow::End::kArchive);
+    window = OnTwo({Piece(9 * kSegment, 9 * kSegment + 0x700), Piece(9 * kSegment + 0x700, 9 * kSegment + 0x1000),
+                    Piece(10 * kSegment, 10 * kSegment + 40)});
+    EXPECT_EQ(window.until.Text(), "0/9000800") << "up to where it was left, whatever the old one has behind";
+    EXPECT_EQ(window.end, RecoveryWindow::End::kArchive);
+    EXPECT_EQ(window.missing, sample.Name(2, 9));
+}
+
+TEST_F(OldTimelineInPieces, NothingTakesThePlaceOfASegmentThatTheNewOneHasWritten) {
+    RecoveryWindow window =
+        OnTwo({Piece(9 * kSegment, 9 * kSegment + 0x900), Piece(10 * kSegment, 10 * kSegment + 40, 2)});
+    EXPECT_EQ(window.until.Text(), "0/9000000");
+    EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
+    EXPECT_EQ(window.missing, sample.Name(2, 9));
+}
+
+TEST_F(OldTimelineInPieces, SegmentsBeforeTheSwitchMayBeInPiecesToo) {
+    sample.archive.timelines[{1}].segments.pop_back();
+    RecoveryWindow window = OnTwo({Piece(8 * kSegment, 9 * kSegment), Piece(9 * kSegment, 9 * kSegment + 0x900)});
+    EXPECT_EQ(window.until.Text(), "0/9000800");
+    window = OnTwo({Piece(8 * kSegment, 9 * kSegment - 1), Piece(9 * kSegment, 9 * kSegment + 0x900)});
+    EXPECT_EQ(window.until.Text(), "0/8000000");
+    EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
+}
+
+TEST_F(TailWindowsTest, PiecesMayOpenAWindow) {
+    sample.Segments(1, 4, 5);
+    EXPECT_FALSE(Reach({}).Opens());
+    RecoveryWindow window = Reach({Piece(3 * kSegment, 4 * kSegment)});
+    EXPECT_EQ(window.until.Text(), "0/6000000");
+    EXPECT_EQ(window.end, RecoveryWindow::End::kArchive);
+    EXPECT_EQ(window.until_stored, ArchiveSample::Minute(5));
+    sample.archive.timelines.clear();
+    window = Reach({Piece(3 * kSegment, 3 * kSegment + 0x100)});
+    EXPECT_TRUE(window.Opens()) << "up to its stop";
+    EXPECT_EQ(window.until_stored, window.opens) << "all of it is in pieces";
+    window = Reach({Piece(3 * kSegment, 3 * kSegment + 0xFF)});
+    EXPECT_FALSE(window.Opens());
+    EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
+}
+
 }    // namespace
 }    // namespace ark::test

@@ -84,8 +84,9 @@ TEST_F(WindowsTest, ASwitchAtABoundaryNeedsTheOldTimelinesWholeSegment) {
     EXPECT_EQ(Windows({b}), "b on 1: 0/3000100..0/6000000\nb on 2: 0/3000100..0/8000000\n");
     sample.archive.timelines[{1}].segments.pop_back();
     EXPECT_EQ(Windows({b}),
-              "b on 1: 0/3000100..0/5000000\n"
-              "b on 2: 0/3000100..0/5000000 of 1 hole 000000010000000000000005\n");
+              "b on 1: 0/3000100..0/5000000 hole 000000010000000000000005\n"
+              "b on 2: 0/3000100..0/5000000 of 1 hole 000000010000000000000005\n")
+        << "the history tells that it was written";
 }
 
 TEST_F(WindowsTest, APartialSegmentStandsForNothing) {
@@ -101,9 +102,15 @@ TEST_F(WindowsTest, TheOldTimelinesWholeSegmentReachesToTheSwitch) {
     sample.History(2, "1 0/6800000\n");
     EXPECT_EQ(Windows({b}),
               "b on 1: 0/3000100..0/9000000\n"
-              "b on 2: 0/3000100..0/6800000 of 1 hole 000000020000000000000006\n");
+              "b on 2: 0/3000100..0/6800000 of 1\n")
+        << "the new one's first segment was not archived yet";
+    sample.Segments(2, 7, 7);
+    EXPECT_EQ(Windows({b}),
+              "b on 1: 0/3000100..0/9000000\n"
+              "b on 2: 0/3000100..0/6000000 of 1 hole 000000020000000000000006\n")
+        << "it is missing, and no server is given another in its place";
     sample.Segments(2, 6, 6);
-    EXPECT_EQ(Windows({b}), "b on 1: 0/3000100..0/9000000\nb on 2: 0/3000100..0/7000000\n");
+    EXPECT_EQ(Windows({b}), "b on 1: 0/3000100..0/9000000\nb on 2: 0/3000100..0/8000000\n");
 }
 
 TEST_F(WindowsTest, AHoleBeforeASwitchClosesTheYoungerTimelineToo) {
@@ -134,7 +141,20 @@ TEST_F(WindowsTest, SeveralSwitchesInOneSegment) {
               "b on 1: 0/3000100..0/5000000\n"
               "b on 2: 0/3000100..0/5000000 of 1\n"
               "b on 3: 0/3000100..0/6000000\n"
-              "b on 4: 0/3000100..0/5300000 of 3 hole 000000040000000000000005\n");
+              "b on 4: 0/3000100..0/5000000 of 1 hole 000000040000000000000005\n");
+    sample.archive.timelines[{4}].segments.clear();
+    EXPECT_EQ(Windows({b}),
+              "b on 1: 0/3000100..0/5000000\n"
+              "b on 2: 0/3000100..0/5000000 of 1\n"
+              "b on 3: 0/3000100..0/6000000\n"
+              "b on 4: 0/3000100..0/5300000 of 3\n");
+    sample.Segments(1, 5, 5);
+    EXPECT_EQ(Windows({b}),
+              "b on 1: 0/3000100..0/6000000\n"
+              "b on 2: 0/3000100..0/5100000 of 1\n"
+              "b on 3: 0/3000100..0/6000000\n"
+              "b on 4: 0/3000100..0/5300000 of 3\n")
+        << "of the older ones the one that reaches furthest";
 }
 
 TEST_F(WindowsTest, ATimelineThatLeftBeforeTheStopIsOutOfReach) {

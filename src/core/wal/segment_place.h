@@ -1,0 +1,38 @@
+// Where a server finds the bytes of a segment that it needs on its way along a history. Pure. docs/repository-format.md, section 13.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "pgdata/timeline_history.h"
+#include "repo/layout.h"
+
+namespace ark {
+
+// What a store has, as far as it is asked.
+struct StoredWal {
+    std::function<bool(const SegmentName &)> has_whole;
+    const std::vector<layout::TailName> &tail;    // without what is superseded
+    std::function<std::optional<Lsn>(TimelineId)>
+        left_youngest;    // where the youngest timeline that comes from this one left it
+};
+
+struct SegmentPlace {
+    SegmentName from;      // the segment itself, or that of an older timeline
+    bool whole = false;    // as an object of its own; else in pieces
+    Lsn end;               // up to there it holds what the history went through
+};
+
+// The segment of the youngest timeline of the history that had begun in it. As long as it is not there as a whole, a promoted server's
+// first segment begins like the one that it left: then the one that reaches furthest counts, an older one up to where it was left.
+std::optional<SegmentPlace> FindSegment(const TimelineHistory &history, std::uint64_t number, WalSegmentSize size,
+                                        const StoredWal &wal);
+
+// The name that the history has for it.
+SegmentName SegmentOn(const TimelineHistory &history, std::uint64_t number, WalSegmentSize size);
+
+// Whether a server that is told that its segment is absent would be given a whole one of an older timeline, and go on beside its history.
+bool WouldGoBeside(const TimelineHistory &history, std::uint64_t number, WalSegmentSize size, const StoredWal &wal);
+
+}    // namespace ark
