@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "repo/sweep.h"
 #include "repo/writers.h"
@@ -37,22 +39,36 @@ WalNeeds ReadNeeds(const Repository &repository, KeyRing &keys, const WalExpiryS
     return needs;
 }
 
-std::vector<const ArchivedFile *> Going(const std::vector<WalRange> &ranges) {
-    std::vector<const ArchivedFile *> files;
-    for (const WalRange &range : ranges)
-        if (!range.keep) files.insert(files.end(), range.files.begin(), range.files.end());
-    return files;
-}
+// What goes: names, the oldest first, and their bytes.
+using Going = std::vector<std::pair<std::string, std::uint64_t>>;
 
-void Delete(Repository &repository, const std::vector<const ArchivedFile *> &files, WalExpiryResult &result,
-            Ticker &ticker, Log &log) {
+struct Judgement {
+    std::vector<WalRange> ranges;
+    std::vector<TailRange> tail;
+
+    Judgement(const WalArchive &archive, const WalNeeds &needs)
+        : ranges(JudgeWal(archive, needs)), tail(JudgeTail(archive, needs)) {}
+
+    Going Files() const {
+        Going going;
+        for (const WalRange &range : ranges)
+            if (!range.keep)
+                for (const ArchivedFile *file : range.files) going.emplace_back(layout::Wal(file->name), file->bytes);
+        for (const TailRange &range : tail)
+            if (!range.keep)
+                for (const TailFile *file : range.files) going.emplace_back(layout::Tail(file->name), file->bytes);
+        return going;
+    }
+};
+
+void Delete(Repository &repository, const Going &files, WalExpiryResult &result, Ticker &ticker, Log &log) {
     for (std::size_t at = 0; at < files.size(); at += kBatch) {
         ticker.Check();
         std::vector<std::string> names;
         std::uint64_t bytes = 0;
         for (std::size_t i = at; i < std::min(at + kBatch, files.size()); i++) {
-            names.push_back(layout::Wal(files[i]->name));
-            bytes += files[i]->bytes;
+            names.push_back(files[i].first);
+            bytes += files[i].second;
         }
         repository.Remove(names);
         result.files += names.size();
@@ -80,24 +96,27 @@ WalExpiryResult ExpireWal(Repository &repository, KeyRing &keys, const WalExpiry
     if (!settings.dry_run) now = std::min(now, StoreNow(repository.storage(), random));
     WalArchive archive = ReadWalArchive(repository, keys, ticker);
     WalNeeds needs = ReadNeeds(repository, keys, settings, now);
-    std::vector<WalRange> ranges = JudgeWal(archive, needs);
+    Judgement first(archive, needs);
     WalExpiryResult result;
-    for (const WalRange &range : ranges)
+    for (const WalRange &range : first.ranges)
         result.ranges.push_back(
             {range.timeline, range.Names(), range.files.size(), range.Bytes(), range.keep, range.reason});
-    std::vector<const ArchivedFile *> going = Going(ranges);
+    for (const TailRange &range : first.tail)
+        result.ranges.push_back(
+            {range.timeline, range.Names(), range.files.size(), range.Bytes(), range.keep, range.reason});
+    Going going = first.Files();
     if (settings.dry_run || going.empty()) {
         result.files = going.size();
-        for (const ArchivedFile *file : going) result.bytes += file->bytes;
+        for (const auto &[name, bytes] : going) result.bytes += bytes;
         return result;
     }
     // The floor first, then everything is judged anew: a backup that the second look does not see begins later, and reads the floor
     // before it commits.
-    RaiseWalFloors(repository, keys, keys.Newest("cluster", true, random), FloorsOf(ranges, needs), settings.by,
-                   "no kept base backup needs the WAL before", clock, random);
-    std::vector<const ArchivedFile *> second = Going(JudgeWal(archive, ReadNeeds(repository, keys, settings, now)));
-    std::set<const ArchivedFile *> both(second.begin(), second.end());
-    std::erase_if(going, [&](const ArchivedFile *file) { return !both.contains(file); });
+    RaiseWalFloors(repository, keys, keys.Newest("cluster", true, random), FloorsOf(first.ranges, first.tail, needs),
+                   settings.by, "no kept base backup needs the WAL before", clock, random);
+    Going second = Judgement(archive, ReadNeeds(repository, keys, settings, now)).Files();
+    std::set<std::pair<std::string, std::uint64_t>> both(second.begin(), second.end());
+    std::erase_if(going, [&](const auto &file) { return !both.contains(file); });
     Delete(repository, going, result, ticker, log);
     return result;
 }

@@ -50,26 +50,11 @@ public:
         if (needs_.kept.empty()) return {true, "without a base backup nothing is deleted"};
         std::optional<Extent> extent = ExtentOf(file.name.segment);
         if (!extent) return {true, "no base backup has segments of such a size"};
-        for (const BegunBackup &backup : needs_.begun)
-            if (file.stored_at >= backup.begun - kClockSlack)
-                return {true, fmt::format("backup {} is being taken", backup.id)};
-        TimelineId timeline = file.name.timeline;
-        for (const BaseBackup &backup : needs_.kept)
-            if (IsOfItsOwn(backup, timeline, *extent))
-                return {true, fmt::format("backup {} needs it to be restored", backup.id)};
-        for (const Line &line : lines_)
-            if (OnLine(line.history, timeline, *extent) && extent->to > line.from)
-                return {true, fmt::format("it is in the recovery window since backup {}", line.since->id)};
-        if (const BaseBackup *later = LaterOnItsLine(timeline, *extent))
-            return {false, IsReached(timeline, *extent)
-                               ? fmt::format("older than the recovery window of {}, and backup {} is later",
-                                             Days(*needs_.recovery_window), later->id)
-                               : fmt::format("backup {} is later, and no kept one needs it", later->id)};
-        if (timeline != needs_.owner)
-            for (const BaseBackup &backup : needs_.kept)
-                if (backup.timeline > timeline && backup.stored_at > file.stored_at)
-                    return {false, fmt::format("timeline {} was left, and no kept backup needs it", timeline.value)};
-        return {true, "no kept base backup proves that it is not needed"};
+        return Of(file.name.timeline, *extent, file.stored_at);
+    }
+    std::pair<bool, std::string> operator()(const TailFile &file) const {
+        if (needs_.kept.empty()) return {true, "without a base backup nothing is deleted"};
+        return Of(file.name.timeline, {file.name.start, file.name.end}, file.stored_at);
     }
 
 private:
@@ -79,6 +64,28 @@ private:
         Lsn from;
         const BaseBackup *since;
     };
+
+    std::pair<bool, std::string> Of(TimelineId timeline, const Extent &extent, TimePoint stored_at) const {
+        for (const BegunBackup &backup : needs_.begun)
+            if (stored_at >= backup.begun - kClockSlack)
+                return {true, fmt::format("backup {} is being taken", backup.id)};
+        for (const BaseBackup &backup : needs_.kept)
+            if (IsOfItsOwn(backup, timeline, extent))
+                return {true, fmt::format("backup {} needs it to be restored", backup.id)};
+        for (const Line &line : lines_)
+            if (OnLine(line.history, timeline, extent) && extent.to > line.from)
+                return {true, fmt::format("it is in the recovery window since backup {}", line.since->id)};
+        if (const BaseBackup *later = LaterOnItsLine(timeline, extent))
+            return {false, IsReached(timeline, extent)
+                               ? fmt::format("older than the recovery window of {}, and backup {} is later",
+                                             Days(*needs_.recovery_window), later->id)
+                               : fmt::format("backup {} is later, and no kept one needs it", later->id)};
+        if (timeline != needs_.owner)
+            for (const BaseBackup &backup : needs_.kept)
+                if (backup.timeline > timeline && backup.stored_at > stored_at)
+                    return {false, fmt::format("timeline {} was left, and no kept backup needs it", timeline.value)};
+        return {true, "no kept base backup proves that it is not needed"};
+    }
 
     bool Reaches(const BaseBackup &backup, const TimelineHistory &history) const {
         return history.DescendsFrom(backup.stop_timeline, backup.stop);
@@ -101,10 +108,13 @@ private:
 
     bool IsLive(TimelineId timeline) const {
         if (timeline == needs_.owner || timeline == histories_.rbegin()->first) return true;
+        const TimePoint begin = needs_.now - *needs_.recovery_window;
         auto found = archive_.timelines.find(timeline);
-        return found != archive_.timelines.end() &&
-               std::ranges::any_of(found->second.segments, [&](const ArchivedFile &file) {
-                   return file.stored_at > needs_.now - *needs_.recovery_window;
+        return (found != archive_.timelines.end() &&
+                std::ranges::any_of(found->second.segments,
+                                    [&](const ArchivedFile &file) { return file.stored_at > begin; })) ||
+               std::ranges::any_of(archive_.tail, [&](const TailFile &file) {
+                   return file.name.timeline == timeline && file.stored_at > begin;
                });
     }
 
@@ -114,9 +124,12 @@ private:
         return left && extent.from < *left;
     }
 
+    // On whichever timeline it is restored: one that began in the segment of its stop has another one there.
     bool IsOfItsOwn(const BaseBackup &backup, TimelineId timeline, const Extent &extent) const {
-        return OnLine(histories_.at(backup.stop_timeline), timeline, extent) &&
-               extent.to > SegmentStart(backup.start, backup.segment_size) && extent.from < backup.stop;
+        return extent.to > SegmentStart(backup.start, backup.segment_size) && extent.from < backup.stop &&
+               std::ranges::any_of(histories_, [&](const auto &one) {
+                   return Reaches(backup, one.second) && OnLine(one.second, timeline, extent);
+               });
     }
 
     bool IsReached(TimelineId timeline, const Extent &extent) const {
@@ -177,7 +190,31 @@ std::vector<WalRange> JudgeWal(const WalArchive &archive, const WalNeeds &needs)
     return ranges;
 }
 
-WalFloors FloorsOf(const std::vector<WalRange> &ranges, const WalNeeds &needs) {
+std::uint64_t TailRange::Bytes() const {
+    std::uint64_t bytes = 0;
+    for (const TailFile *file : files) bytes += file->bytes;
+    return bytes;
+}
+
+std::string TailRange::Names() const {
+    return fmt::format("tail of epoch {}, {} to {}", epoch, files.front()->name.start.Text(),
+                       files.back()->name.end.Text());
+}
+
+std::vector<TailRange> JudgeTail(const WalArchive &archive, const WalNeeds &needs) {
+    Judge judge(archive, needs);
+    std::vector<TailRange> ranges;
+    for (const TailFile &file : archive.tail) {
+        auto [keep, reason] = judge(file);
+        if (ranges.empty() || ranges.back().epoch != file.name.epoch || ranges.back().timeline != file.name.timeline ||
+            ranges.back().keep != keep || ranges.back().reason != reason)
+            ranges.push_back({file.name.epoch, file.name.timeline, keep, std::move(reason), {}});
+        ranges.back().files.push_back(&file);
+    }
+    return ranges;
+}
+
+WalFloors FloorsOf(const std::vector<WalRange> &ranges, const std::vector<TailRange> &tail, const WalNeeds &needs) {
     WalFloors floors;
     WalArchive none;
     Judge judge(none, needs);
@@ -186,6 +223,10 @@ WalFloors FloorsOf(const std::vector<WalRange> &ranges, const WalNeeds &needs) {
             Lsn &floor = floors[range.timeline];
             floor = std::max(floor, judge.ExtentOf(range.files.back()->name.segment)->to);
         }
+    for (const TailRange &range : tail)
+        if (!range.keep)
+            for (const TailFile *file : range.files)
+                floors[range.timeline] = std::max(floors[range.timeline], file->name.end);
     return floors;
 }
 

@@ -5,7 +5,8 @@
 // it is that of the newest one that was stored before the window, if there is one. A line on which nothing came since has no window.
 // What is not needed goes only if a kept backup proves it: one that was taken further on upon the same line, or, of a timeline that
 // was left for another and is not the owner's, one of a younger timeline that was stored later.
-// While a base backup is being taken, nothing goes that came since it began. Histories always stay.
+// While a base backup is being taken, nothing goes that came since it began. Histories always stay. Pieces and marks of the shipped tail
+// are judged like the WAL that they hold, and tell like a segment that a timeline is alive.
 #pragma once
 
 #include "wal/windows.h"
@@ -39,7 +40,20 @@ struct WalRange {
 // Every file but histories is in one range; ranges come by timeline and position.
 std::vector<WalRange> JudgeWal(const WalArchive &archive, const WalNeeds &needs);
 
+// The same of the tail: of one epoch and timeline.
+struct TailRange {
+    std::uint64_t epoch = 0;
+    TimelineId timeline;
+    bool keep = true;
+    std::string reason;
+    std::vector<const TailFile *> files;    // of the archive; never empty
+
+    std::uint64_t Bytes() const;
+    std::string Names() const;    // "tail of epoch 2, 0/3000000 to 0/3002A38"
+};
+std::vector<TailRange> JudgeTail(const WalArchive &archive, const WalNeeds &needs);
+
 // For each timeline, the end of the last file that goes.
-WalFloors FloorsOf(const std::vector<WalRange> &ranges, const WalNeeds &needs);
+WalFloors FloorsOf(const std::vector<WalRange> &ranges, const std::vector<TailRange> &tail, const WalNeeds &needs);
 
 }    // namespace ark

@@ -5,6 +5,7 @@
 #include "repo/restore_points.h"
 #include "repo/writers.h"
 #include "unit/wal/wal_sample.h"
+#include "wal/tail_object.h"
 
 namespace ark::test {
 namespace {
@@ -82,6 +83,29 @@ TEST_F(ExpireTest, DeletesWhatNoKeptBackupNeedsAndSaysSoBefore) {
     EXPECT_EQ(Left(), "6 7 8 9");
     EXPECT_EQ(ReadWalFloors(*store.repository, store.keys.get()), (WalFloors{{{1}, Lsn{6 * kSize.bytes()}}}));
     EXPECT_EQ(Expire().files, 0u);
+}
+
+TEST_F(ExpireTest, TheTailGoesWithTheWalThatItHolds) {
+    store.repository->SetEpoch(1);
+    for (std::uint64_t number : {2u, 9u}) {
+        TailInfo info;
+        info.name = {.epoch = 1, .timeline = {1}, .start = {number << 20}, .end = {(number << 20) + 5}};
+        info.system_identifier = kSampleCluster.system_identifier;
+        info.segment_size = kSize.bytes();
+        info.before = info.after = std::string(64, '0');
+        WriteTail(*store.repository, *store.keys, store.key, info, {}, ToBytes("12345"), store.random);
+    }
+    Segments(3, 8);
+    Backup(3, 3);
+    WalExpiryResult planned = Expire(true);
+    ASSERT_EQ(planned.files, 1u);
+    EXPECT_EQ(planned.ranges[planned.ranges.size() - 2].names, "tail of epoch 1, 0/200000 to 0/200005");
+    EXPECT_FALSE(planned.ranges[planned.ranges.size() - 2].keep);
+    EXPECT_EQ(ListTail(*store.repository).size(), 2u) << "a dry run";
+    EXPECT_EQ(Expire().files, 1u);
+    ASSERT_EQ(ListTail(*store.repository).size(), 1u);
+    EXPECT_EQ(ListTail(*store.repository)[0].start, (Lsn{9 << 20}));
+    EXPECT_EQ(ReadWalFloors(*store.repository, store.keys.get()), (WalFloors{{{1}, Lsn{(2 << 20) + 5}}}));
 }
 
 TEST_F(ExpireTest, WhatComesWhileABackupIsTakenStays) {

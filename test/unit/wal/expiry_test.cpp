@@ -29,6 +29,21 @@ struct ExpiryTest : ::testing::Test {
         }
         return text;
     }
+    // "1/2: 0/3000000-0/3000100 goes" an epoch and timeline.
+    std::string TailVerdicts() {
+        std::string text;
+        for (const TailRange &range : JudgeTail(sample.archive, needs))
+            text += fmt::format("{}{}/{}: {}-{} {}", text.empty() ? "" : "\n", range.epoch, range.timeline.value,
+                                range.files.front()->name.start.Text(), range.files.back()->name.end.Text(),
+                                range.keep ? "stays" : "goes");
+        return text;
+    }
+    void Piece(std::uint64_t epoch, std::uint32_t timeline, const std::string &start, const std::string &end,
+               std::uint64_t minute) {
+        layout::TailName name{.epoch = epoch, .timeline = {timeline}, .start = ParseLsn(start), .end = ParseLsn(end)};
+        if (start == end) name.mark = 1;
+        sample.archive.tail.push_back({name, 100, ArchiveSample::Minute(minute)});
+    }
     std::string ReasonOf(std::uint32_t timeline, std::uint64_t number) {
         for (const WalRange &range : JudgeWal(sample.archive, needs))
             for (const ArchivedFile *file : range.files)
@@ -47,7 +62,7 @@ TEST_F(ExpiryTest, WithoutABaseBackupNothingGoes) {
     sample.Segments(1, 1, 9);
     EXPECT_EQ(Verdicts(), "1: 1-9 stays");
     EXPECT_EQ(ReasonOf(1, 3), "without a base backup nothing is deleted");
-    EXPECT_TRUE(FloorsOf(JudgeWal(sample.archive, needs), needs).empty());
+    EXPECT_TRUE(FloorsOf(JudgeWal(sample.archive, needs), JudgeTail(sample.archive, needs), needs).empty());
 }
 
 TEST_F(ExpiryTest, WhatIsBeforeTheOldestKeptBackupGoes) {
@@ -59,7 +74,7 @@ TEST_F(ExpiryTest, WhatIsBeforeTheOldestKeptBackupGoes) {
     EXPECT_EQ(ReasonOf(1, 4), "backup b is later, and no kept one needs it");
     EXPECT_EQ(ReasonOf(1, 5), "backup b needs it to be restored");
     EXPECT_EQ(ReasonOf(1, 8), "it is in the recovery window since backup b");
-    WalFloors floors = FloorsOf(JudgeWal(sample.archive, needs), needs);
+    WalFloors floors = FloorsOf(JudgeWal(sample.archive, needs), JudgeTail(sample.archive, needs), needs);
     EXPECT_EQ(floors, (WalFloors{{{1}, ParseLsn("0/5000000")}}));
 }
 
@@ -104,6 +119,75 @@ TEST_F(ExpiryTest, WhatAKeptBackupNeedsOfOlderTimelinesStays) {
     needs.kept.clear();
     Keep("e", 2, "0/8800028", "0/8900100");
     EXPECT_EQ(Verdicts(), "1: 1-7 goes, 8 stays\n2: 8 stays, 9-14 stays") << "the segment of the switch, both halves";
+}
+
+// The old primary's last segment never comes whole.
+TEST_F(ExpiryTest, TheTailOfATimelineThatWasLeftGoesWhenNoKeptBackupReachesIt) {
+    sample.Segments(1, 1, 7);
+    sample.History(2, "1 0/8800000\n");
+    sample.Segments(2, 8, 14);
+    Piece(1, 1, "0/8000000", "0/8400000", 8);
+    Piece(1, 1, "0/8400000", "0/8900000", 8);
+    Piece(1, 1, "0/8900000", "0/8900000", 9);
+    Piece(2, 2, "0/F000000", "0/F000100", 15);
+    needs.owner = {2};
+    EXPECT_EQ(TailVerdicts(), "1/1: 0/8000000-0/8900000 stays\n2/2: 0/F000000-0/F000100 stays") << "without a backup";
+    Keep("b", 1, "0/5000028", "0/5000100");
+    EXPECT_EQ(TailVerdicts(), "1/1: 0/8000000-0/8900000 stays\n2/2: 0/F000000-0/F000100 stays")
+        << "it reaches the old timeline, whose pieces are the beginning of the new one's first segment too";
+    Keep("d", 2, "0/B000028", "0/B000100");
+    EXPECT_EQ(TailVerdicts().substr(0, 30), "1/1: 0/8000000-0/8900000 stays");
+    needs.kept.pop_back();
+    EXPECT_EQ(TailVerdicts(),
+              "1/1: 0/8000000-0/8900000 goes\n1/1: 0/8900000-0/8900000 goes\n2/2: 0/F000000-0/F000100 stays");
+    EXPECT_EQ(JudgeTail(sample.archive, needs)[0].reason, "backup d is later, and no kept one needs it");
+    EXPECT_EQ(JudgeTail(sample.archive, needs)[1].reason, "timeline 1 was left, and no kept backup needs it");
+    EXPECT_EQ(JudgeTail(sample.archive, needs)[0].Names(), "tail of epoch 1, 0/8000000 to 0/8900000");
+    EXPECT_EQ(FloorsOf({}, JudgeTail(sample.archive, needs), needs), (WalFloors{{{1}, ParseLsn("0/8900000")}}));
+    needs.begun.push_back({"x", ArchiveSample::Minute(8)});
+    EXPECT_EQ(TailVerdicts().substr(0, 30), "1/1: 0/8000000-0/8900000 stays");
+}
+
+TEST_F(ExpiryTest, TheTailOfAnEarlierOwnerGoesBehindALaterBackup) {
+    sample.Segments(1, 1, 12);
+    Piece(1, 1, "0/4000000", "0/4000100", 4);
+    Piece(1, 1, "0/A000000", "0/A000100", 4);
+    Piece(2, 1, "0/D000000", "0/D000100", 13);
+    Keep("b", 1, "0/7000028", "0/7000100");
+    EXPECT_EQ(TailVerdicts(),
+              "1/1: 0/4000000-0/4000100 goes\n1/1: 0/A000000-0/A000100 stays\n2/1: 0/D000000-0/D000100 stays");
+}
+
+TEST_F(ExpiryTest, ATimelineThatIsShippedIsAlive) {
+    sample.Segments(1, 1, 12);
+    sample.History(2, "1 0/C800000\n");    // a standby that went its own way
+    sample.History(3, "1 0/8800000\n");
+    sample.Segments(3, 8, 20);
+    needs.owner = {3};
+    needs.now = ArchiveSample::Minute(300);
+    needs.recovery_window = 1h;
+    Keep("b", 1, "0/5000028", "0/5000100");
+    Keep("d", 3, "0/B000028", "0/B000100");
+    const std::string dead = "1: 1-4 goes, 5 stays, 6-8 goes, 9-11 goes, 12 stays\n";
+    EXPECT_EQ(Verdicts().substr(0, dead.size()), dead);
+    Piece(1, 2, "0/C000000", "0/C900000", 299);
+    EXPECT_EQ(Verdicts().substr(0, 33), "1: 1-4 goes, 5 stays, 6-12 stays\n");
+    sample.archive.tail[0].stored_at = ArchiveSample::Minute(200);
+    EXPECT_EQ(Verdicts().substr(0, dead.size()), dead) << "no longer";
+}
+
+TEST_F(ExpiryTest, ABackupCanBeRestoredOnEachTimelineThatItReaches) {
+    sample.Segments(1, 1, 12);
+    sample.History(2, "1 0/5800000\n");    // in the segment of the backup's end
+    sample.Segments(2, 5, 9);
+    sample.History(3, "1 0/8800000\n");
+    sample.Segments(3, 8, 20);
+    needs.owner = {3};
+    needs.now = ArchiveSample::Minute(300);
+    needs.recovery_window = 1h;
+    Keep("b", 1, "0/5000028", "0/5000100");
+    Keep("d", 3, "0/B000028", "0/B000100");
+    EXPECT_NE(Verdicts().find("\n2: 5 stays, 6-9 goes\n"), std::string::npos) << Verdicts();
 }
 
 TEST_F(ExpiryTest, PartialSegmentsAndLabelsGoWithTheirSegment) {
@@ -234,7 +318,7 @@ TEST_P(ExpiryModel, WindowsHoldAfterAnyExpiry) {
         if (has_window) needs.recovery_window = window;
         if (running) needs.begun.push_back({running->first.id, running->second});
         std::vector<WalRange> ranges = JudgeWal(sample.archive, needs);
-        for (const auto &[timeline, floor] : FloorsOf(ranges, needs))
+        for (const auto &[timeline, floor] : FloorsOf(ranges, {}, needs))
             floors[timeline] = std::max(floors[timeline], floor);
         std::set<std::string> going;
         for (const WalRange &range : ranges)
