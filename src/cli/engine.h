@@ -9,6 +9,7 @@
 #include "base/cancel.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "cli/farewell.h"
 #include "config/config.h"
 #include "pgdata/data_directory.h"
 #include "repo/catalog.h"
@@ -97,6 +98,7 @@ public:
     // Of a job that goes on after its request: what the server sends next (nullopt: no more), and what it is answered.
     std::function<std::optional<Json>()> next_request;
     std::function<void(const Json &)> answer;
+    Farewell *farewell = nullptr;    // of a job that the server started
 
 private:
     enum class IfMissing { kThrow, kMake, kNull };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,6 +14,7 @@
 #include "base/file.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/farewell.h"
 #include "cli/verb.h"
 
 namespace ark::cli {
@@ -29,11 +31,18 @@ public:
         // Server messages may hold bytes of another encoding: they are replaced, not a reason to fail.
         std::string line = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
         std::scoped_lock lock(mutex_);
+        if (left_) return;
         try {
             WriteAll(STDOUT_FILENO, AsBytes(line), "the pipe to the server");
         } catch (const Error &) {
             ticker_.Cancel();    // nobody is left to tell
         }
+    }
+    // The worker ends once it has read this; from then on nobody listens.
+    void Leave() {
+        Send({{"event", "leaving"}});
+        std::scoped_lock lock(mutex_);
+        left_ = true;
     }
     void Note(std::string_view message) override { Send({{"event", "notice"}, {"message", message}}); }
     void Warn(std::string_view message) override { Send({{"event", "warning"}, {"message", message}}); }
@@ -76,6 +85,7 @@ private:
 
     FlagTicker &ticker_;
     std::mutex mutex_;
+    bool left_ = false;
     std::chrono::steady_clock::time_point last_{};
     Progress progress_;
     std::string waits_because_;
@@ -106,6 +116,29 @@ public:
 
 private:
     std::string buffer_;
+};
+
+class JobTicker : public FlagTicker {
+public:
+    explicit JobTicker(const Farewell &farewell) : farewell_(farewell) {}
+    bool Cancelled() override { return FlagTicker::Cancelled() || farewell_.IsOverdue(); }
+
+private:
+    const Farewell &farewell_;
+};
+
+// A job dies with the worker that started it; one that may outlive it must be able to let go while its main thread is busy. The kernel
+// keeps the wish for each thread (PR_SET_PDEATHSIG), so it moves to the one that hears the server.
+class Leash {
+public:
+    explicit Leash(bool may_be_let_go) {
+        if (may_be_let_go && prctl(PR_GET_PDEATHSIG, &signal_) == 0) prctl(PR_SET_PDEATHSIG, 0);
+    }
+    void Take() const { prctl(PR_SET_PDEATHSIG, signal_); }
+    void LetGo() const { prctl(PR_SET_PDEATHSIG, 0); }
+
+private:
+    int signal_ = 0;
 };
 
 // What came down after the request and is no cancellation, for a job that goes on (Engine::next_request).
@@ -163,7 +196,8 @@ void SendError(EventPipe &events, const Error &error, bool changed) {
                  {"changed", changed}});
 }
 
-Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, LaterLines &later, bool &changed) {
+Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, Farewell &farewell, LaterLines &later,
+                bool &changed) {
     std::string name = request.value("verb", "");
     const Verb *verb = FindVerb(name);
     if (!verb)
@@ -195,13 +229,15 @@ Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, Late
     };
     engine.next_request = [&] { return later.Take(); };
     engine.answer = [&](const Json &line) { events.Send(line); };
+    engine.farewell = &farewell;
     return verb->run(engine, Arguments(verb->flags, request.value("arguments", Json::object()), name));
 }
 
 }    // namespace
 
 int RunJob() {
-    FlagTicker ticker;
+    Farewell farewell(SystemClock());
+    JobTicker ticker(farewell);
     EventPipe events(ticker);
     events.Send({{"protocol", kProtocol}, {"engine", ARK_VERSION}, {"format", kFormatVersion}});
     std::atomic<bool> stop{false};
@@ -213,13 +249,21 @@ int RunJob() {
     try {
         CheckProtocol(ParseLine(requests.Line(stop), "its first line"));
         Json request = ParseLine(requests.Line(stop), "the request");
-        listener = std::thread([&] {
+        const Leash leash(request.value("verb", "") == "wal-ship");
+        listener = std::thread([&, leash] {
+            leash.Take();
             // A line that asks to cancel, the end of the pipe, or a broken pipe: each ends the job.
             try {
                 while (std::optional<std::string> line = requests.Line(stop)) {
                     Json message = Json::parse(*line, nullptr, false);
                     if (!message.is_object()) continue;
                     if (message.value("cancel", false)) break;
+                    if (message.value("farewell", false)) {
+                        if (!farewell.Begin()) break;
+                        leash.LetGo();
+                        events.Leave();
+                        return later.Close();
+                    }
                     later.Add(std::move(message));
                 }
             } catch (const Error &) {
@@ -228,7 +272,7 @@ int RunJob() {
             if (!stop.load()) ticker.Cancel();
             later.Close();
         });
-        events.Send({{"event", "result"}, {"result", RunRequest(request, events, ticker, later, changed)}});
+        events.Send({{"event", "result"}, {"result", RunRequest(request, events, ticker, farewell, later, changed)}});
     } catch (const Error &error) {
         SendError(events, error, changed);
         status = ExitCodeOf(error.code);

@@ -27,11 +27,13 @@ void ShipStream::Run(const std::string &command) {
     next_ = owner_looked_at_ = tidied_at_ = Now();
     WalMessage message;
     while (Receive(message)) {
+        Farewell::Work work(engine_.farewell);
         if (message.kind == WalMessage::Kind::kData) shipper_.Take(Lsn{message.at}, message.bytes);
         if (message.kind == WalMessage::Kind::kKeepalive) Answer(message);
         if (manner_.at_once) AtOnce(message);
         if (Now() >= next_) OnInterval();
     }
+    Farewell::Work work(engine_.farewell);
     Ship(std::nullopt);
 }
 
@@ -49,7 +51,10 @@ bool ShipStream::Receive(WalMessage &message) try {
                             : std::clamp(std::chrono::duration_cast<Duration>(next_ - Now()), Duration(0), kLook);
     return stream_->Receive(patience, message);
 } catch (const Error &error) {
-    if (error.code == Code::kUnavailable) Ship(std::nullopt);
+    if (error.code == Code::kUnavailable) {
+        Farewell::Work work(engine_.farewell);
+        Ship(std::nullopt);
+    }
     throw;
 }
 
@@ -78,7 +83,7 @@ void ShipStream::SendStatus(bool ask) {
 // A server answers before it looks for new WAL; so what it sends up to its second answer is all that it had at its first.
 void ShipStream::Answer(const WalMessage &message) {
     if (message.reply_requested) {    // a server that shuts down waits for this
-        if (manner_.holds_slot || manner_.at_once) Ship(std::nullopt);
+        if (manner_.holds_slot || manner_.at_once || ServerStops()) Ship(std::nullopt);
         SendStatus(false);
     }
     if (asked_ == 1) {
@@ -105,6 +110,7 @@ void ShipStream::Ship(std::optional<TimePoint> at) {
 }
 
 void ShipStream::LookAround() {
+    if (ServerStops()) return;
     if (Now() - tidied_at_ >= kTidyEvery) {
         tidied_at_ = Now();
         shipper_.Tidy();

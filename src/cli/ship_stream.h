@@ -28,6 +28,7 @@ public:
     void Run(const std::string &command);
 
 private:
+    bool ServerStops() const { return engine_.farewell && engine_.farewell->begun(); }
     SteadyPoint Now() { return engine_.clock().Steady(); }
     bool Receive(WalMessage &message);
     void AtOnce(const WalMessage &message);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "cli/engine.h"
 #include "cli/ship_stream.h"
@@ -9,6 +11,7 @@
 #include "config/standby_names.h"
 #include "wal/ship.h"
 #include "wal/spool.h"
+#include "wal/stored_history.h"
 #include "wal/succession.h"
 
 namespace ark::cli {
@@ -32,8 +35,9 @@ public:
 
     // Until it is told to end.
     Json Run() {
+        if (engine_.farewell) engine_.farewell->Allow();
         bool connected = false, reach_back = true;
-        for (std::string told;;) {
+        for (std::string told; !ServerStops();) {
             try {
                 AwaitPrimary();
                 connected = true;
@@ -41,7 +45,7 @@ public:
                 reach_back = true;
                 told = Tell("the server ended its WAL's stream", told);
             } catch (const Error &error) {
-                if (error.code == Code::kCancelled) break;
+                if (error.code == Code::kCancelled || ServerStops()) break;
                 bool gone = error.sqlstate == kNoSuchFile && reach_back;
                 if (!gone && (error.code != Code::kUnavailable || !connected)) throw;
                 reach_back = !gone;
@@ -55,6 +59,9 @@ public:
     }
 
 private:
+    // After that it ships what still comes, and ends with the server's stream.
+    bool ServerStops() const { return engine_.farewell && engine_.farewell->begun(); }
+
     // The same reason is told once.
     std::string Tell(std::string why, const std::string &told) {
         if (why != told) engine_.log().Note(fmt::format("{}; it will be tried again", why));
@@ -122,6 +129,7 @@ private:
 
     void ShipOnce(bool reach_back) {
         Lock();
+        std::optional<Farewell::Work> beginning(std::in_place, engine_.farewell);
         std::unique_ptr<Connection> replication =
             engine_.ConnectForReplication(AtOnce() ? kStoreStandby : "pg_ark wal-ship");
         Result system = replication->Query("IDENTIFY_SYSTEM");
@@ -133,12 +141,14 @@ private:
                 return history && Succeeds(path, owner, *history, size);
             });
         std::shared_ptr<KeyRing> keys = engine_.Keys(repository);
+        if (history) CheckOwnTimeline(*repository, *keys, *history);
         TailPlace place{.timeline = timeline, .size = size, .flushed = ParseLsn(system.Text(0, 2))};
         if (history) place.begin_of_timeline = history->Begin().value_or(Lsn{});
         TailShipper shipper(*repository, *keys, keys->Newest("cluster", true, engine_.random()), place,
                             ParseCompression(engine_.config().Text("wal_compression")), engine_.random(),
                             engine_.log());
         Lsn begin = shipper.Begin(reach_back);
+        beginning.reset();
         ShipManner manner{.interval = interval_, .holds_slot = !slot_.empty(), .at_once = AtOnce()};
         manner.is_unbroken = [&, first = SegmentName::Containing(timeline, begin, size)] {
             return IsArchivedBefore(first);

@@ -74,6 +74,7 @@ EventKind KindOf(const Json &line) {
     if (name == "error") return EventKind::kError;
     if (name == "archived") return EventKind::kArchived;
     if (name == "not_archived") return EventKind::kNotArchived;
+    if (name == "leaving") return EventKind::kLeaving;
     return EventKind::kUnknown;    // of a later protocol: not our concern
 }
 
@@ -109,6 +110,7 @@ void Read(Json &line, Event *event) {
         event->id = Number(line, "id");
         ReadFailure(line, &event->failure);
         break;
+    case EventKind::kLeaving:
     case EventKind::kCommitted:
     case EventKind::kUnknown:
     case EventKind::kBroken: break;
@@ -175,6 +177,8 @@ char *FormatArchiveRequest(int64 id, const char *path) {
 char *FormatCancel(const char *reason) {
     return CallCore([&] { return PallocText(Dump({{"cancel", true}, {"reason", reason}}) + "\n"); });
 }
+
+const char *FormatFarewell() { return "{\"farewell\":true}\n"; }
 
 char *FormatOutcome(const Outcome &outcome) {
     return CallCore([&] {

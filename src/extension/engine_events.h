@@ -17,6 +17,7 @@ enum class EventKind {
     kError,
     kArchived,
     kNotArchived,
+    kLeaving,
     kUnknown,
     kBroken
 };
@@ -47,6 +48,8 @@ char *FormatRequest(int64 job_id, const char *verb, const char *arguments, const
 // A later line of a job that archives.
 char *FormatArchiveRequest(int64 id, const char *path);
 char *FormatCancel(const char *reason);
+// The server stops: the engine answers kLeaving and goes on without whoever started it.
+const char *FormatFarewell();
 
 // The argument of ark_private.finish_job.
 struct Outcome {

@@ -160,6 +160,12 @@ void EndEngine(EngineProcess *engine) {
     engine->pid = 0;
 }
 
+void ReleaseEngine(EngineProcess *engine) {
+    ClosePipe(&engine->to_engine);
+    ClosePipe(&engine->from_engine);
+    engine->pid = 0;
+}
+
 void DescribeEnd(const EngineProcess *engine, char *text, std::size_t size) {
     if (WIFSIGNALED(engine->status))
         pg_snprintf(text, size, "The engine was ended by signal %d (%s).", WTERMSIG(engine->status),

@@ -25,6 +25,8 @@ void SignalEngine(EngineProcess *engine, int signal);
 bool ReapEngine(EngineProcess *engine);
 // Kills the group, waits for the engine and closes the pipes. Safe in exit callbacks.
 void EndEngine(EngineProcess *engine);
+// It goes on by itself: nothing is waited for or killed any more.
+void ReleaseEngine(EngineProcess *engine);
 // "it exited with status 1", "it was ended by signal 9 (Killed)"
 void DescribeEnd(const EngineProcess *engine, char *text, std::size_t size);
 

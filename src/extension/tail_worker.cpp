@@ -1,5 +1,6 @@
 #include "extension/tail_worker.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@ namespace ark::pg {
 namespace {
 
 constexpr int kEndGraceMs = 600;            // the server waits for its workers when it stops
+constexpr int kLeaveGraceMs = 2'000;        // mostly an answer comes at once
 constexpr long kAgainMs = 2'000;            // after an engine that ended
 constexpr long kAgainRefusedMs = 60'000;    // after one that may not, or cannot, ship
 
@@ -20,6 +22,7 @@ BackgroundWorkerHandle *handle;    // in the launcher
 TimestampTz started_at, start_after;
 
 EngineProcess engine;
+bool leaving = false;    // the engine goes on without us
 volatile sig_atomic_t terminate_requested = false;
 
 void HandleTerminate(SIGNAL_ARGS) {
@@ -124,6 +127,7 @@ void Handle(const Event &event) {
     case EventKind::kWarning: ereport(WARNING, (errmsg("pg_ark wal-ship: %s", event.text))); break;
     case EventKind::kError:
     case EventKind::kBroken: Tell(event.failure); break;
+    case EventKind::kLeaving: leaving = true; break;
     default: break;
     }
 }
@@ -168,6 +172,35 @@ void EndWithGrace() {
     EndEngine(&engine);
 }
 
+// As the postmaster notes it before it ends its children.
+bool ServerStops() {
+    char text[MAXPGPATH + 512];
+    int fd = BasicOpenFile("postmaster.pid", O_RDONLY);
+    if (fd < 0) return false;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[Max(size, 0)] = '\0';
+    const char *line = text;
+    for (int number = 1; number < LOCK_FILE_LINE_PM_STATUS && line; number++) {
+        line = strchr(line, '\n');
+        if (line) line++;
+    }
+    return line && strncmp(line, PM_STATUS_STOPPING, strlen(PM_STATUS_STOPPING)) == 0;
+}
+
+// The last WAL is written when all workers are gone: the engine stays for it. False: it does not.
+bool LeaveEngineBehind(StringInfo incoming) {
+    Write(FormatFarewell());
+    TimestampTz end_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLeaveGraceMs);
+    while (!leaving && GetCurrentTimestamp() < end_at) {
+        if (!ReadEvents(incoming)) return false;
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10, PG_WAIT_EXTENSION);
+        ResetLatch(MyLatch);
+    }
+    if (leaving) ReleaseEngine(&engine);
+    return leaving;
+}
+
 void RunTail() {
     MemoryContext turn = AllocSetContextCreate(TopMemoryContext, "pg_ark wal-ship turn", ALLOCSET_DEFAULT_SIZES);
     StringInfoData incoming;
@@ -191,7 +224,7 @@ void RunTail() {
         ResetLatch(MyLatch);
         more = ReadEvents(&incoming);
     }
-    EndWithGrace();
+    if (!terminate_requested || !ServerStops() || !LeaveEngineBehind(&incoming)) EndWithGrace();
 }
 
 }    // namespace

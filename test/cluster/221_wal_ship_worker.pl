@@ -74,6 +74,42 @@ ok(until_gone($of_before), 'other settings are for another engine');
 ok(shipped(), 'which goes on');
 is(told($node, 'pg_ark ships no WAL'), 0, 'no fault was told') or diag(PostgreSQL::Test::Utils::slurp_file($node->logfile));
 
+# A shutdown: what was committed and never shipped, and the checkpoint behind it, is in the store when the server is down.
+for my $mode ('fast', 'smart')
+{
+	$node->safe_psql('postgres', q{ALTER SYSTEM SET ark.wal_ship_interval = '1h'});
+	($worker, $child) = processes($node);
+	$node->reload;
+	ok(until_gone($child), 'another engine, which ships once an hour');
+	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'}) or die 'nothing streams';
+	($worker, $child) = processes($node);
+	my $committed = $node->safe_psql('postgres', q{INSERT INTO t VALUES (4711); SELECT pg_current_wal_flush_lsn()});
+	ok(!(grep { m{-(\w{16})$} && hex($1) >= lsn($committed) } glob $node->store . '/*/tail/*/*/*'), 'a commit that is not shipped');
+	$node->stop($mode);
+	my ($checkpoint) = `pg_controldata @{[ $node->data_dir ]}` =~ /Latest checkpoint location: +(\S+)/ or die 'no checkpoint';
+	ok((grep { m{-(\w{16})$} && hex($1) > lsn($checkpoint) } glob $node->store . '/*/tail/*/*/*'), "after a $mode shutdown all is in the store");
+	ok(until_gone($child), 'the engine ends with the server');
+	ok(!-e $node->data_dir . '/postmaster.pid', 'which is down');
+	$node->start;
+	$node->safe_psql('postgres', q{ALTER SYSTEM SET ark.wal_ship_interval = '200ms'});
+	$node->reload;
+	ok(shipped(), 'after the next start it goes on');
+}
+is(told($node, 'pg_ark ships no WAL'), 0, 'no fault was told') or diag(PostgreSQL::Test::Utils::slurp_file($node->logfile));
+
+# Nobody answers at the store's address: the shutdown does not wait for it.
+$node->safe_psql('postgres', q{ALTER SYSTEM SET ark.store = 's3://nobody/nothing?endpoint=https://127.0.0.1:1&region=us-east-1'});
+($worker, $child) = processes($node);
+$node->reload;
+ok(until_gone($child), 'a store out of reach');
+for (1 .. 300) { ($worker, $child) = processes($node); last if $child; sleep 0.1; }
+ok($child, 'is tried');
+$node->safe_psql('postgres', 'INSERT INTO t VALUES (1)');
+$node->stop('fast');
+ok(until_gone($child), 'the engine ends with the server');
+$node->append_conf('postgresql.auto.conf', q{ark.store = 'file://} . $node->store . "'\n");
+$node->start;
+ok(shipped(), 'and with the store back it goes on');
 ($worker, $child) = processes($node);
 $node->stop('fast');
 ok(until_gone($child), 'it ends with the server');
