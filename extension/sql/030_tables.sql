@@ -73,6 +73,7 @@ CREATE TABLE ark_private.backup (
     restorable boolean,
     why_not text,
     compression text,
+    copied_from text,
     job_id bigint,
     ended_at timestamptz,
     end_reason text

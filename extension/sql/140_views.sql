@@ -2,7 +2,7 @@
 
 CREATE VIEW ark.backups AS
 SELECT b.backup_id, b.kind, b.state, b.source, b.database, b.label, b.note, b.reason, b.taken_by, b.environment, b.started_at, b.finished_at, b.snapshot_time,
-       b.size_bytes, b.stored_bytes, b.new_bytes, b.tables, b.rows, b.entities, b.server_version_num, b.compression, b.store, b.encrypted,
+       b.size_bytes, b.stored_bytes, b.new_bytes, b.tables, b.rows, b.entities, b.server_version_num, b.compression, b.copied_from, b.store, b.encrypted,
        b.held AND (b.held_until IS NULL OR b.held_until > pg_catalog.clock_timestamp()) AS held, b.held_until, b.hold_reason, b.held_by,
        b.verified_at, b.verified_level, b.verified_ok, b.restorable, b.why_not, b.job_id, b.ended_at, b.end_reason
   FROM ark_private.backup AS b

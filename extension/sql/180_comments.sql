@@ -93,7 +93,7 @@ BEGIN
         ('stored_bytes', 'what it needs in the store, shared with other backups'), ('new_bytes', 'what it alone added to the store'),
         ('bytes_read', 'data read'), ('bytes_stored', 'bytes written to the store'), ('bytes', 'size'), ('rows', 'rows'), ('tables', 'tables, or what was done to each'),
         ('entities', 'the entities it is about; null: the whole database'), ('entity', 'the entities it is about'), ('server_version_num', 'version of the server it was taken from'),
-        ('compression', 'how it is compressed'), ('store', 'the store it is in'), ('stores', 'the stores it is in'), ('encrypted', 'whether it is encrypted'),
+        ('compression', 'how it is compressed'), ('copied_from', 'whose files a base backup copied: primary or standby, and the machine'), ('store', 'the store it is in'), ('stores', 'the stores it is in'), ('encrypted', 'whether it is encrypted'),
         ('held', 'whether retention may not touch it'), ('held_until', 'until when; null or infinity: until it is released'), ('hold_reason', 'why it is held'),
         ('held_by', 'who holds it'), ('verified_at', 'when it was last verified'), ('verified_level', 'how deeply'), ('verified_ok', 'with which result'),
         ('restorable', 'whether it can be restored, as far as is known'), ('why_not', 'why it cannot'), ('ended_at', 'when it was deleted or expired'),

@@ -31,12 +31,6 @@ std::string MachineId() {
     return id;
 }
 
-std::string HostName() {
-    char name[256] = {};
-    gethostname(name, sizeof name - 1);
-    return name;
-}
-
 // Cluster paths use A-Z a-z 0-9 _ - only; a cluster_name may hold anything.
 std::string PlainClusterName(const std::string &name) {
     std::string out;
@@ -45,6 +39,13 @@ std::string PlainClusterName(const std::string &name) {
         out += plain ? c : '-';
     }
     return out.empty() ? "main" : out;
+}
+
+// "standby db2"; null for what is no copy of files. Older base backups do not say on which machine it was.
+Json CopiedFrom(const std::string &kind, const Json &body) {
+    if (kind != "physical" || !body.is_object()) return {};
+    std::string host = body.value("host", "");
+    return (body.value("from_standby", false) ? "standby" : "primary") + (host.empty() ? host : " " + host);
 }
 
 constexpr auto kTidyUpPatience = std::chrono::seconds(10);
@@ -323,6 +324,12 @@ std::optional<Fingerprint> FingerprintOf(const std::filesystem::path &data_direc
     return Fingerprint{MachineId(), info.st_dev, info.st_ino, {}};
 }
 
+std::string HostName() {
+    char name[256] = {};
+    gethostname(name, sizeof name - 1);
+    return name;
+}
+
 std::string LocationOf(const Storage &store, const ClusterName &cluster) {
     return store.Describe() + "/" + cluster.Path();
 }
@@ -373,6 +380,8 @@ Json BackupToJson(const BackupSummary &backup, const Repository &repository, con
     out["restorable"] = why_not.empty();
     out["why_not"] = why_not.empty() ? Json() : Json(why_not);
     out["compression"] = member("compression");
+    out["copied_from"] = CopiedFrom(clear.kind, body);
+    out["from_standby"] = body.is_object() && body.value("from_standby", false);
     return out;
 }
 

@@ -131,6 +131,8 @@ Json BackupToJson(const BackupSummary &backup, const Repository &repository, con
 // What tells the server of that directory from others, on this machine; nullopt if there is no such directory.
 std::optional<Fingerprint> FingerprintOf(const std::filesystem::path &data_directory);
 
+std::string HostName();
+
 // "file:///var/backups/ark/main-7123456789012345678": which store, and which cluster in it.
 std::string LocationOf(const Storage &store, const ClusterName &cluster);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/output.h"
 #include "cli/recovery.h"
 #include "logical/backup_reader.h"
 
@@ -89,6 +90,10 @@ PhysicalRequest MakePhysicalRequest(Engine &engine, const Arguments &arguments) 
     request.compression = ParseCompression(config.Text("compression"));
     request.jobs = static_cast<int>(config.Int("jobs"));
     request.full_every = std::min(config.Time("full_every"), config.Time("reuse_max_age"));
+    request.max_rate = config.Size("max_rate");
+    request.host = HostName();
+    if (const std::string &directory = engine.Server().data_directory; !directory.empty())
+        request.directory = FingerprintOf(directory);
     return request;
 }
 
@@ -108,8 +113,10 @@ Json ResultOfPhysical(Engine &engine, const std::shared_ptr<Repository> &reposit
     result["bad_pages"] = taken.bad_pages;
     result["start_lsn"] = taken.start_lsn;
     result["stop_lsn"] = taken.stop_lsn;
+    result["copied_from"] = backup["copied_from"];
     result["message"] =
-        fmt::format("{} files, {} read, {} unchanged and not read, {} stored, {} reused, WAL {} to {}", taken.files,
+        fmt::format("{}{} files, {} read, {} unchanged and not read, {} stored, {} reused, WAL {} to {}",
+                    backup["from_standby"] == true ? TextOf(backup["copied_from"]) + ": " : std::string(), taken.files,
                     HumanBytes(taken.plain_bytes - taken.unread_bytes), HumanBytes(taken.unread_bytes),
                     HumanBytes(taken.clear.new_bytes), HumanBytes(taken.reused_bytes), taken.start_lsn, taken.stop_lsn);
     result["warnings"] = taken.warnings;

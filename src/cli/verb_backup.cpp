@@ -5,6 +5,7 @@
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/request.h"
+#include "cli/standby_backup.h"
 #include "cli/verb.h"
 #include "logical/export.h"
 
@@ -26,8 +27,10 @@ Json RunPhysical(Engine &engine, const Arguments &arguments) {
     if (arguments.Has("entities"))
         throw Error(Code::kInvalidArgument, "a physical backup is of the whole cluster, not of entities");
     arguments.Time("hold_until");    // refused now, if it is none
-    std::shared_ptr<Repository> repository = engine.OpenOrMake();
     PhysicalRequest request = MakePhysicalRequest(engine, arguments);
+    request.standby = StandbyCopyOf(engine);
+    std::shared_ptr<Repository> repository =
+        request.standby ? OpenForPrimary(engine, *request.standby) : engine.OpenOrMake();
     PhysicalResult taken = TakePhysicalBackup(request, repository, engine.Keys(repository), engine.clock(),
                                               engine.random(), engine.ticker(), engine.log(), engine.begun);
     Hold(engine, repository, taken.backup_id, arguments);
@@ -76,7 +79,9 @@ Verb BackupVerb() {
         "Reads every table in one snapshot over several connections and stores what the newest backup of that database "
         "does not hold already. A physical backup reads the files of the whole cluster instead, as the server's user "
         "on its machine, and "
-        "needs its WAL to be archived into the same store (pg_ark wal-push).\n"
+        "needs its WAL to be archived into the same store (pg_ark wal-push). With --standby it is run on a standby's "
+        "machine, and copies that "
+        "one's files.\n"
         "The backup exists when this command says so, and not before. Example: pg_ark backup --database app --label "
         "\"before release\"",
         {{"database", FlagKind::kText, "NAME", "database to back up (default: ark.database)", true},

@@ -76,13 +76,13 @@ void Print(const Json &result, std::ostream &out) {
         table.Print(out, "the backup holds no table");
         return;
     }
-    TextTable table(
-        {"backup", "kind", "database", "finished", "size", "stored", "new", "label", "held", "verified", "restorable"});
+    TextTable table({"backup", "kind", "database", "finished", "size", "stored", "new", "label", "held", "verified",
+                     "copied from", "restorable"});
     for (const Json &backup : result["backups"])
         table.Row({TextOf(backup["backup_id"]), TextOf(backup["kind"]), TextOf(backup["database"]),
                    TextOf(backup["finished_at"]).substr(0, 19), BytesOf(backup["size_bytes"]),
                    BytesOf(backup["stored_bytes"]), BytesOf(backup["new_bytes"]), TextOf(backup["label"]),
-                   TextOf(backup["held"]), TextOf(backup["verified_level"]),
+                   TextOf(backup["held"]), TextOf(backup["verified_level"]), TextOf(backup["copied_from"]),
                    backup["restorable"] == true ? "yes" : "no: " + TextOf(backup["why_not"])});
     table.Print(out, "there are no backups");
     if (result.contains("windows")) PrintWindows(result, out);

@@ -105,6 +105,16 @@ std::unique_ptr<PrivatePostgres> PrivatePostgres::WithoutData() {
     return std::unique_ptr<PrivatePostgres>(new PrivatePostgres(NoData()));
 }
 
+std::unique_ptr<PrivatePostgres> PrivatePostgres::StandbyOf(const PrivatePostgres &primary,
+                                                            const std::vector<std::string> &settings) {
+    std::unique_ptr<PrivatePostgres> standby = WithoutData();
+    primary.Run("pg_basebackup", {"--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--pgdata",
+                                  standby->data_directory().string()});
+    standby->Configure(settings);
+    standby->Start();
+    return standby;
+}
+
 void PrivatePostgres::Adopt(const std::vector<std::string> &settings) {
     Configure(settings);
     if (const passwd *user = ServerUser())

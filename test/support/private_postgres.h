@@ -22,6 +22,9 @@ public:
                              const std::vector<std::string> &initdb = {});
     // One that has no data directory yet: put one where data_directory() says, then Adopt() it.
     static std::unique_ptr<PrivatePostgres> WithoutData();
+    // One that streams from `primary`; it may not have replayed everything yet.
+    static std::unique_ptr<PrivatePostgres> StandbyOf(const PrivatePostgres &primary,
+                                                      const std::vector<std::string> &settings = {});
     // Gives what is in directory() to the server's user, starts it, and waits until a recovery has ended.
     void Adopt(const std::vector<std::string> &settings);
     ~PrivatePostgres();

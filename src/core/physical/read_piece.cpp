@@ -33,6 +33,7 @@ public:
         Bytes block;
         for (std::uint64_t at = 0; at < request_.length; at += kPhysicalFrame) {
             ticker.Check();
+            if (request_.rate) request_.rate->Take(std::min(kPhysicalFrame, request_.length - at));
             block.assign(std::min(kPhysicalFrame, request_.length - at), std::byte{0});
             ReadAt(at, block);
             CheckPages(at, block);

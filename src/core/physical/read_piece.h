@@ -10,6 +10,7 @@
 #include "pgdata/wal_name.h"
 #include "physical/piece.h"
 #include "repo/backup_session.h"
+#include "storage/limit.h"
 
 namespace ark {
 
@@ -47,6 +48,7 @@ struct PieceRequest {
         0;    // of the piece: what is missing in the file is zeros (it was cut short; WAL says to what)
     std::uint64_t unit = 0;
     PageRules pages;
+    RateLimit *rate = nullptr;         // of reading, where there is one; shared
     std::optional<Piece> base = {};    // the same place of the base's file, in the same units
 };
 

@@ -9,18 +9,20 @@
 #include "base/file.h"
 #include "base/ordered_work.h"
 #include "pgdata/data_directory.h"
-#include "physical/backup_control.h"
+#include "physical/backup_source.h"
 #include "physical/file_task.h"
 #include "physical/file_walk.h"
-#include "physical/wal_arrival.h"
 #include "repo/catalog.h"
 #include "repo/wal_floors.h"
+#include "storage/limit.h"
 
 namespace ark {
 namespace {
 
 constexpr const char *kApplicationName = "pg_ark base backup";
+constexpr std::string_view kStandbySignal = "standby.signal";
 constexpr auto kTick = std::chrono::milliseconds(100);
+constexpr auto kWatch = std::chrono::seconds(1);
 constexpr std::int64_t kSettled = 2'000'000;    // microseconds between a file's last change and the base's first look
 
 // The newest one is the base: it holds more of what is the same than any other.
@@ -33,6 +35,12 @@ std::vector<BackupId> FindBase(const Repository &repository, KeyRing *keys, Time
 
 std::int64_t Microseconds(TimePoint time) {
     return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+
+// Of the directory whose files were read; null where it is not known.
+Json ToJson(const std::optional<Fingerprint> &directory) {
+    if (!directory) return nullptr;
+    return {{"machine", directory->machine}, {"device", directory->device}, {"inode", directory->inode}};
 }
 
 class PhysicalBackup {
@@ -61,6 +69,8 @@ public:
                 Code::kConflict,
                 fmt::format("\"{}\" on this machine is not the data directory of the server", server_.data_directory),
                 "Their system identifiers differ.", "Run the engine on the server's machine.");
+        MakeSource();
+        source_->Check();
         BackupPlan plan;
         plan.kind = "physical";
         plan.bases = FindBase(*repository_, keys_.get(), started_);
@@ -95,18 +105,30 @@ private:
             throw Error(Code::kPermissionDenied,
                         fmt::format("role \"{}\" may not see where the data directory is", connection_->user()), {},
                         "GRANT pg_read_all_settings to it.");
-        Result archive = connection_->Query("SELECT pg_catalog.current_setting('archive_mode')");
-        if (archive.Text(0, 0) == "off")
-            throw Error(Code::kInvalidArgument,
-                        "a base backup needs the WAL that is written meanwhile, and the server archives none",
-                        "archive_mode is off.",
-                        "Set archive_mode = on and archive_command = 'pg_ark wal-push … %p' (docs/wal.md), and restart "
-                        "the server.");
+    }
+
+    void MakeSource() {
+        SourceContext context{.connection = *connection_,
+                              .server = server_,
+                              .directory = *directory_,
+                              .repository = *repository_,
+                              .database = request_.database,
+                              .wal_patience = request_.wal_patience,
+                              .clock = clock_,
+                              .ticker = ticker_,
+                              .log = log_};
+        if (!request_.standby)
+            source_ = MakePrimarySource(context);
+        else if (request_.standby->asks_primary)
+            source_ = MakeStandbySource(context, *request_.standby);
+        else
+            source_ = MakeStandbyOnlySource(context, *request_.standby);
+        if (request_.max_rate > 0) rate_.emplace(request_.max_rate, clock_, stoppable_);
     }
 
     PhysicalResult Take() {
         Report("start");
-        control_.emplace(*connection_, "pg_ark " + session_->id(), request_.fast_checkpoint);
+        source_->Start("pg_ark " + session_->id(), request_.fast_checkpoint);
         BaseFiles base(*session_, log_);
         DecideWhatIsRead(base);
         TreeWriter::Reuse reuse = base.NodeReuse();
@@ -118,8 +140,8 @@ private:
         CopyFiles(base, tree);
         Bytes control_file = ReadControlBytes(directory_->path());
         Report("stop");
-        StoppedBackup stopped = control_->Stop();
-        TimePoint stopped_at = clock_.Now();
+        StoppedBackup stopped = source_->Stop(ParseControlFile(control_file));
+        TimePoint stopped_at = stopped.at.value_or(clock_.Now());
         AddContent(tree, "stop/backup_label", AsBytes(stopped.label), own);
         AddContent(tree, "stop/pg_control", control_file, own);
         if (!stopped.tablespace_map.empty())
@@ -131,9 +153,8 @@ private:
         for (auto &packs : packs_) packs->End();
         for (auto &packs : packs_) packs->Finish();
         packs_.clear();
-        AwaitWal(*repository_, control_->start(), stopped, *directory_, request_.wal_patience, *connection_, clock_,
-                 ticker_, log_);
-        CheckAboveFloor(*repository_, *keys_, stopped.parsed.timeline, control_->start(), directory_->segment_size());
+        source_->AwaitWal(stopped);
+        CheckAboveFloor(*repository_, *keys_, stopped.parsed.timeline, source_->start(), directory_->segment_size());
         Report("commit");
         body["stopped"] = FormatTime(stopped_at, true);
         body["finished"] = FormatTime(clock_.Now());
@@ -142,7 +163,7 @@ private:
         result_.reused_bytes = counters_.reused_bytes;
         result_.unread_bytes = counters_.unread_bytes;
         result_.bad_pages = counters_.bad_pages;
-        result_.start_lsn = control_->start().Text();
+        result_.start_lsn = source_->start().Text();
         result_.stop_lsn = stopped.stop.Text();
         WarnOfBadPages();
         WarnOfSilentChanges();
@@ -157,13 +178,21 @@ private:
         if (!body) return;
         TimePoint base_started = ParseTime(JsonString(*body, "copy_started", "a base backup"));
         TimePoint base_read = ParseTime(JsonString(*body, "read_whole", "a base backup"));
-        bool same_timeline = JsonNumber(*body, "stop_timeline", "a base backup") == server_.timeline;
-        if (!same_timeline || base_started > started_ || base_read > started_) return;
+        bool same_timeline =
+            JsonNumber(*body, "stop_timeline", "a base backup") == ReadControl(directory_->path()).timeline.value;
+        if (!same_timeline || !OfTheseFiles(*body) || base_started > started_ || base_read > started_) return;
         settled_until_ = Microseconds(base_started) - kSettled;
         base_read_whole_ = FormatTime(base_read);
         // A page that was bad is read again, and named again.
         believes_ = started_ - base_read < request_.read_whole_every && body->value("bad_pages", 0) == 0;
         if (believes_) read_whole_ = base_read;
+    }
+
+    // The base may be a copy of the same cluster's files elsewhere. Older ones do not say where, and are of primaries.
+    bool OfTheseFiles(const Json &base) const {
+        Json was = base.value("directory", Json()), is = ToJson(request_.directory);
+        if (was.is_null() || is.is_null()) return !request_.standby && !base.value("from_standby", false);
+        return was == is;
     }
 
     void CopyFiles(BaseFiles &base, TreeWriter &tree) {
@@ -187,6 +216,7 @@ private:
 
     void IssueEntry(const WalkedFile &file, BaseFiles &base, TreeWriter &tree) {
         ticker_.Check();
+        if (request_.standby && file.relative == kStandbySignal) return;    // what is made of the backup is none
         NoteTablespace(file);
         if (file.path.ends_with('/'))
             Issue({.entry = Json{{"path", file.path}, {"mode", file.facts.st_mode & 07777}}}, tree);
@@ -234,7 +264,8 @@ private:
                                       .number = number,
                                       .length = PieceLength(facts.size, number),
                                       .unit = unit,
-                                      .pages = pages};
+                                      .pages = pages,
+                                      .rate = rate_ ? &*rate_ : nullptr};
             task.looks_unchanged = unchanged;
             task.reads_whole_file = !relation && facts.size <= kPieceSize;
             if (before)
@@ -250,10 +281,10 @@ private:
     PageRules PagesOf(const std::string &relative) {
         PageRules pages;
         pages.block_size = server_.block_size;
-        pages.start = control_->start();
+        pages.start = source_->start();
         pages.flushed = [this] {
             std::scoped_lock lock(connection_mutex_);
-            return control_->Flushed();
+            return source_->Reached();
         };
         if (server_.data_checksums) pages.first_block = FirstBlock(relative, directory_->control().blocks_per_file);
         return pages;
@@ -269,12 +300,21 @@ private:
     void Drain(TreeWriter &tree) {
         ThrowIfFailed();
         ticker_.Check();
+        Watch();
         if (std::unique_ptr<FileTask> task = tasks_.TakeFirstDone()) {
             task->Emit(tree);
             return;
         }
         Report("copy");
         tasks_.WaitForNews(kTick);
+    }
+
+    void Watch() {
+        SteadyPoint now = clock_.Steady();
+        if (now < watch_at_) return;
+        watch_at_ = now + kWatch;
+        std::scoped_lock lock(connection_mutex_);
+        source_->Watch();
     }
 
     void StartThreads() {
@@ -360,9 +400,11 @@ private:
                 {"timeline", stopped.parsed.timeline.value},
                 {"stop_timeline", stopped.stop_timeline.value},
                 {"lsn", stopped.stop.Text()},
-                {"start_lsn", control_->start().Text()},
+                {"start_lsn", source_->start().Text()},
                 {"stop_lsn", stopped.stop.Text()},
-                {"from_standby", false},
+                {"from_standby", request_.standby.has_value()},
+                {"host", request_.host},
+                {"directory", ToJson(request_.directory)},
                 {"started", FormatTime(started_)},
                 {"copy_started", FormatTime(copy_started_)},
                 {"read_whole", FormatTime(read_whole_)},
@@ -392,7 +434,9 @@ private:
     std::mutex connection_mutex_;    // while files are read: a reader may ask it
     ServerIdentity server_;
     std::optional<DataDirectory> directory_;
-    std::optional<BackupControl> control_;
+    std::unique_ptr<BackupSource> source_;
+    std::optional<RateLimit> rate_;    // of reading
+    SteadyPoint watch_at_{};
     std::unique_ptr<BackupSession> session_;
     std::vector<std::unique_ptr<PackWriter>> packs_;    // one a reader, and the tree's last
     PhysicalCounters counters_;

@@ -1,8 +1,12 @@
 // A base backup of the whole cluster, read from its data directory beside the running server. docs/repository-format.md, section 12.
 #pragma once
 
+#include <optional>
+
 #include "codec/compress.h"
 #include "physical/read_piece.h"
+#include "physical/standby_copy.h"
+#include "repo/writers.h"
 #include "server/connection.h"
 
 namespace ark {
@@ -17,6 +21,11 @@ struct PhysicalRequest {
     Duration full_every = std::chrono::hours(24 * 30);
     Duration read_whole_every = std::chrono::hours(24 * 7);    // then files are read that seem to be unchanged
     Duration wal_patience = std::chrono::minutes(15);          // with an archiver that does not get on
+    std::uint64_t max_rate = 0;                                // bytes a second that are read; 0: no limit
+    std::optional<StandbyCopy> standby = {};                   // the server is a standby, whose files are to be copied
+    std::string host = {};
+    std::optional<Fingerprint> directory =
+        {};    // of the data directory: times and inodes mean something within one only
     Json annotations = Json::object();
 };
 
@@ -31,7 +40,8 @@ struct PhysicalResult {
 
 // The newest base backup of the repository is the base. The backup counts when every segment of its WAL is in the store.
 // Fails with kUnsupported for a server on another machine, kInvalidArgument where the server does not archive, kUnavailable where
-// its WAL does not arrive, and as BackupControl does.
+// its WAL does not arrive or a standby lags too far, kConflict for a standby that does not belong here or is promoted meanwhile, and as
+// BackupControl does.
 PhysicalResult TakePhysicalBackup(const PhysicalRequest &request, std::shared_ptr<Repository> repository,
                                   std::shared_ptr<KeyRing> keys, Clock &clock, Random &random, Ticker &ticker, Log &log,
                                   const std::function<void(const BackupId &)> &begun = nullptr);

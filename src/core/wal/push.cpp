@@ -5,6 +5,7 @@
 #include "pgdata/backup_label.h"
 #include "pgdata/wal_page.h"
 #include "storage/file_source.h"
+#include "wal/same_segment.h"
 
 namespace ark {
 namespace {
@@ -65,19 +66,12 @@ void WalPusher::CheckFront(const WalFileName &name, ByteView front, std::uint64_
 }
 
 SegmentResult WalPusher::Compare(const WalFileName &name, Source &plain) {
-    std::optional<SegmentInfo> stored = StatSegment(repository_, keys_, name);
-    if (!stored)
-        throw Error(Code::kNotFound, fmt::format("the store has no WAL file \"{}\" yet", name.Text()),
-                    "This server is in recovery, and stores nothing itself (archive_mode = always).",
-                    "It will ask again; meanwhile its primary has to archive the file.");
-    Sha256Digest digest = DigestOf(plain);
-    if (stored->length == plain.Size() &&
-        stored->digest == SegmentDigest(keys_.Get(stored->domain, stored->generation), digest))
+    if (std::optional<SegmentInfo> stored =
+            FindSameSegment(repository_, keys_, name, *plain.Size(), [&] { return DigestOf(plain); }))
         return {SegmentOutcome::kSameAlready, *stored, 0};
-    throw Error(
-        Code::kConflict, fmt::format("WAL file \"{}\" is in the store with another content", name.Text()),
-        fmt::format("Stored: {} bytes, epoch {}. Here: {} bytes.", stored->length, stored->epoch, *plain.Size()),
-        "This standby and the server that archives have parted: it does not follow that one's timeline.");
+    throw Error(Code::kNotFound, fmt::format("the store has no WAL file \"{}\" yet", name.Text()),
+                "This server is in recovery, and stores nothing itself (archive_mode = always).",
+                "It will ask again; meanwhile its primary has to archive the file.");
 }
 
 std::size_t WalPusher::FillBehind(const TimelineHistory &history) {

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "pgdata/page.h"
+#include "support/fake_clock.h"
 #include "support/temporary_directory.h"
 #include "unit/repo/sample.h"
 
@@ -65,6 +66,22 @@ TEST_P(ReadPieceTest, BringsEveryByte) {
     EXPECT_EQ(piece.frames.size(), 3u) << "of 256 KiB at most";
     EXPECT_EQ(Restored(piece, file.size()), file);
     EXPECT_EQ(counters.read_bytes, file.size());
+}
+
+TEST_P(ReadPieceTest, ReadsNoFasterThanItMay) {
+    FakeClock clock;
+    RateLimit rate(100'000, clock, NeverCancelled());
+    Bytes file = SampleText(1'000'000, 1);
+    Write(file);
+    PieceRequest request = Request(file.size());
+    request.rate = &rate;
+    SteadyPoint begun = clock.Steady();
+    request.base = Read(request);
+    EXPECT_GE(clock.Steady() - begun, std::chrono::seconds(9));
+    begun = clock.Steady();
+    Piece again = Read(request);
+    EXPECT_GE(clock.Steady() - begun, std::chrono::seconds(9)) << "also where nothing is stored";
+    EXPECT_EQ(Restored(again, file.size()), file);
 }
 
 TEST_P(ReadPieceTest, StoresWhatChangedAndNothingElse) {

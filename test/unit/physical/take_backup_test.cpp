@@ -186,6 +186,26 @@ TEST_F(TakeBackup, WhatChangesWithoutATraceIsToldOnceAWeek) {
     Sql("DROP TABLESPACE shared");
 }
 
+// Sizes and times say nothing across copies of a cluster: a standby's files are written when it replays.
+TEST_F(TakeBackup, OnlyFilesOfTheSameDirectoryAreLeftUnread) {
+    Fingerprint here{"machine", 1, 2, {}}, there{"machine", 1, 3, {}};
+    clock.ahead = kHour;
+    request.directory = here;
+    PhysicalResult first = Take();
+    EXPECT_EQ(first.unread_bytes, 0u);
+    clock.ahead = 2 * kHour;
+    EXPECT_GT(Take().unread_bytes, 0u);
+    request.directory = there;
+    PhysicalResult other = Take();
+    EXPECT_EQ(other.unread_bytes, 0u);
+    EXPECT_GT(other.reused_bytes, first.plain_bytes / 2) << "what is the same is not stored again";
+    EXPECT_EQ(Backup(other).body.at("read_whole"), Backup(other).body.at("started"));
+    clock.ahead = 3 * kHour;
+    EXPECT_GT(Take().unread_bytes, 0u);
+    request.directory = here;
+    EXPECT_EQ(Take().unread_bytes, 0u);
+}
+
 // A directory that was set back to an earlier snapshot writes WAL under names that the store has.
 TEST_F(TakeBackup, ANameInTheStoreIsNoProofOfItsWal) {
     Take();

@@ -1,0 +1,175 @@
+# Base backups that copy a standby: begun and ended on its primary, or of the standby only; clusters made from them; and what must not
+# become a backup.
+use strict;
+use warnings FATAL => 'all';
+use ArkCluster;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $engine = ArkCluster->new('nowhere')->config_data('--bindir') . '/pg_ark';
+my $store = PostgreSQL::Test::Utils::tempdir();
+mkdir "$store/ark" or die $!;
+my @where = ("--store=file://$store/ark");
+
+my $primary = ArkCluster->new('primary');
+$primary->init(allows_streaming => 1, extra => [ '--data-checksums', '--wal-segsize=4', '--encoding', 'UTF8', '--locale', 'C.UTF-8' ]);
+$primary->append_conf('postgresql.conf',
+	"archive_mode = on\narchive_command = '$engine wal-push --quiet @where %p'\nautovacuum_naptime = 1\nmax_wal_size = 64MB\nlog_statement = none\n");
+$primary->start;
+$primary->engine_ok([ 'init', @where ], 'a store for its WAL');
+$primary->backup('base');
+my $standby = ArkCluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+$primary->load_sample('app');
+$primary->safe_psql('app', q{CREATE UNLOGGED TABLE forgotten AS SELECT 1 AS id; CREATE TABLE shrinks AS SELECT i AS id, repeat('y', 500) FROM generate_series(1, 20000) AS i});
+$primary->command_ok([ 'pgbench', '-i', '-q', '-s', '2', '-d', $primary->connstr('postgres') ], 'pgbench');
+my $system = $primary->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
+chomp(my $host = `uname -n`);
+
+sub fields { my ($json) = @_; my %result; $result{$1} = $2 while $json =~ /"(\w+)": "?([^",\n]*)/g; return \%result; }
+sub backup
+{
+	my ($node, $name, @arguments) = @_;
+	my $taken = $node->engine([ 'backup', '--kind=physical', '--quiet', '--json', @where, @arguments ], timeout => 120);
+	is($taken->{exit}, 0, $name) or die("$taken->{out}\n$taken->{err}");
+	return fields($taken->{out});
+}
+sub count { my @all = $primary->engine([ 'list', '--kind=physical', @where ])->{out} =~ /physical/g; return scalar @all; }
+sub refused
+{
+	my ($node, $arguments, $expected, $name) = @_;
+	my $before = count();
+	my $result = $node->engine([ 'backup', '--kind=physical', '--quiet', @where, @$arguments ], timeout => 120);
+	ok($result->{exit} != 0 && $result->{err} =~ $expected, $name) or diag("exit $result->{exit}\n$result->{out}\n$result->{err}");
+	is(count(), $before, 'and no backup counts');
+	return;
+}
+my $restored = 0;
+sub restore
+{
+	my ($name, @arguments) = @_;
+	my $copy = ArkCluster->new('restored' . ++$restored);
+	my $result = $copy->engine([ 'restore', @where, '--pgdata', $copy->data_dir, "--cluster=primary.$system", @arguments ]);
+	is($result->{exit}, 0, $name) or diag("$result->{out}\n$result->{err}");
+	$copy->append_conf('postgresql.conf', 'port = ' . $copy->port . "\narchive_mode = off\nunix_socket_directories = '" . $copy->host . "'\n");
+	$copy->start;
+	$copy->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'recovery did not end';
+	is($copy->safe_psql('postgres', 'SELECT sum(abalance) = (SELECT sum(delta) FROM pgbench_history) FROM pgbench_accounts'), 't', 'the books balance');
+	return $copy;
+}
+sub sound
+{
+	my ($copy) = @_;
+	$copy->command_ok([ 'pg_amcheck', '--heapallindexed', '-h', $copy->host, '-p', $copy->port, '--all', '--install-missing' ], 'it is sound');
+	$copy->stop;
+	$copy->command_ok([ 'pg_checksums', '--check', '-D', $copy->data_dir ], 'every page has its checksum');
+	return;
+}
+sub caught_up { $primary->wait_for_catchup($standby, 'replay', $primary->lsn('flush')); return; }
+
+# Who is copied.
+caught_up();
+refused($standby, [], qr/this server is a standby.*--standby=prefer/s, 'a standby is not copied unawares');
+refused($primary, ['--standby=require'], qr/copied from a standby, and this server is none/, 'nor a primary where a standby is required');
+
+# Under load, with things that move files about.
+my $bench = IPC::Run::start([ 'pgbench', '-n', '-c', '3', '-T', '120', '-d', $primary->connstr('postgres') ], '>', \my $bench_out, '2>', \my $bench_err);
+my $churn = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=0', '-d', $primary->connstr('app'), '-c', q{
+	DO $$ BEGIN FOR i IN 1..100000 LOOP
+		DELETE FROM shrinks WHERE id % 7 = i % 7; COMMIT;
+		EXECUTE format('CREATE TABLE comes_%s AS SELECT generate_series(1, 3000) AS id', i); COMMIT;
+		IF i > 2 THEN EXECUTE format('DROP TABLE comes_%s', i - 2); END IF; COMMIT;
+		IF i % 5 = 0 THEN EXECUTE 'VACUUM FULL pg_class'; END IF;
+	EXCEPTION WHEN active_sql_transaction THEN NULL; END LOOP; END $$} ], '>', \my $churn_out, '2>', \my $churn_err);
+sleep 1;
+my $first = backup($standby, 'a base backup of a standby under load', '--standby=require', '--label=of standby');
+is($first->{copied_from}, "standby $host", 'says whose files were copied');
+is($first->{bad_pages}, '0', 'no page is taken for damaged');
+like($primary->engine([ 'list', '--kind=physical', @where ])->{out}, qr/standby \Q$host\E/, 'and so does pg_ark list');
+my $only = backup($standby, 'one of the standby only', '--standby=only', '--standby-deadline=1min', '--label=only standby');
+is($only->{bad_pages}, '0', 'no page of that is taken for damaged');
+sleep 1;
+my ($at, $history) = split /\|/, $primary->safe_psql('postgres', 'SELECT clock_timestamp(), (SELECT count(*) FROM pgbench_history)');
+sleep 1;
+$bench->signal('INT');
+eval { $bench->finish };
+$churn->signal('INT');
+eval { $churn->finish };
+$primary->safe_psql('postgres', 'CHECKPOINT');
+$primary->safe_psql($_, 'VACUUM (FREEZE)') for qw(postgres app);    # so that reading changes no page
+my $last = $primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+$primary->poll_query_until('postgres', "SELECT last_archived_wal >= '$last' FROM pg_stat_archiver") or die 'not archived';
+my %whole = map { $_ => $primary->digests($_) } qw(app postgres);
+for my $label ('of standby', 'only standby')
+{
+	my $copy = restore("a cluster from '$label'", "--restore-point=$label");
+	$copy->same_rows('app', $whole{app}, 'every row is there', without => qr/^sequence|forgotten|session_cache/);
+	$copy->same_rows('postgres', $whole{postgres}, 'and every account', without => qr/^sequence/);
+	is($copy->safe_psql('app', 'SELECT count(*) FROM forgotten'), '0', 'an unlogged table is empty');
+	sound($copy);
+}
+my $copy = restore('one of a moment after it', '--restore-point=of standby', "--target-time=$at");
+cmp_ok(abs($copy->safe_psql('postgres', 'SELECT count(*) FROM pgbench_history') - $history), '<', 50, 'is of that moment');
+$copy->stop;
+
+# Later backups: what is the same is referenced, and only files of the same directory are left unread.
+caught_up();
+sleep 2.5;    # what was changed later may not be believed to be unchanged
+my $second = backup($standby, 'another one', '--standby=prefer');
+my $third = backup($standby, 'and another', '--standby=prefer', '--label=third');
+cmp_ok($third->{bytes_stored}, '<', $first->{bytes_stored} / 5, "stores little: $third->{bytes_stored} after $first->{bytes_stored}");
+cmp_ok($third->{bytes_unread}, '>', 0, "and leaves unread what did not change: $third->{bytes_unread}");
+my $own = backup($primary, 'one of the primary', '--standby=prefer');
+is($own->{copied_from}, "primary $host", 'says so');
+is($own->{bytes_unread}, '0', 'reads everything, since these are other files');
+cmp_ok($own->{bytes_stored}, '<', $first->{bytes_stored} / 5, "and stores little: $own->{bytes_stored}");
+is(backup($standby, 'one of the standby after it', '--standby=require', '--max-rate=100MB')->{bytes_unread}, '0', 'reads everything too');
+$copy = restore('a cluster from a later one', '--restore-point=third');
+$copy->same_rows('app', $whole{app}, 'has every row', without => qr/^sequence|forgotten|session_cache/);
+$copy->stop;
+
+# What is in the way is said.
+my $elsewhere = ArkCluster->new('elsewhere');
+$elsewhere->init;
+$elsewhere->start;
+sub conninfo { my ($node) = @_; return '--primary-conninfo=host=' . $node->host . ' port=' . $node->port . ' user=' . getpwuid($<); }
+refused($standby, [ '--standby=prefer', conninfo($elsewhere) ], qr/another cluster's.*system identifier/s, 'another cluster is no primary');
+$elsewhere->stop;
+refused($standby, [ '--standby=prefer', conninfo($elsewhere) ], qr/the primary of this standby cannot be asked.*--standby=only/s, 'nor is one that is out of reach');
+refused($standby, [ '--standby=prefer', conninfo($standby) ], qr/is a standby itself/, 'nor is a standby');
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
+$primary->safe_psql('app', 'INSERT INTO shrinks SELECT 100000, repeat(md5(random()::text), 1000) FROM generate_series(1, 100)');
+refused($standby, [ '--standby=prefer', '--standby-max-lag=500ms' ], qr/lags too far behind its primary.*kB behind.*replay is paused.*standby_max_lag/s, 'a standby that lags is not copied, and how far it lags is said');
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
+
+# A quiet primary does not finish its segment by itself.
+caught_up();
+refused($standby, [ '--standby=only', '--standby-deadline=1s' ], qr/did not receive the rest of WAL segment.*SELECT pg_switch_wal\(\)/s, 'a standby only has to wait for its primary');
+my $waits = IPC::Run::start([ $engine, 'backup', '--kind=physical', '--quiet', '--standby=only', '--label=waited', @where, '--conninfo', 'host=' . $standby->host . ' port=' . $standby->port . ' user=' . getpwuid($<) ], '>', \my $waits_out, '2>', \my $waits_err);
+my $counted = count();
+while ($waits->pumpable)
+{
+	$primary->safe_psql('postgres', q{SELECT pg_create_restore_point('something to write'), pg_switch_wal()});
+	last unless eval { $waits->pump_nb; 1 };
+	sleep 0.3;
+}
+$waits->finish;
+is($waits->full_result(0) >> 8, 0, 'and ends when WAL was switched') or diag("$waits_out\n$waits_err");
+is(count(), $counted + 1, 'and counts');
+$copy = restore('it comes back', '--restore-point=waited', '--target=immediate');
+sound($copy);
+
+# A promotion in the middle of it. The primary lives on, so that nothing else ends the backup.
+my $before = count();
+my $slow = IPC::Run::start([ $engine, 'backup', '--kind=physical', '--standby=prefer', '--max-rate=1MB', @where, '--conninfo', 'host=' . $standby->host . ' port=' . $standby->port . ' user=' . getpwuid($<) ], '>', \my $slow_out, '2>', \my $slow_err);
+my $packs = sub { my @files = glob "$store/ark/*/packs/* $store/ark/*/backups/*/begin"; return scalar @files; };
+my $began = $packs->();
+sleep 0.1 until $packs->() > $began || !$slow->pumpable;
+sleep 1;
+$standby->promote;
+eval { $slow->finish };
+isnt($slow->full_result(0), 0, 'a promotion ends a backup');
+like($slow_err, qr/the standby was promoted during the base backup.*Nothing of this backup counts/s, 'and it is said');
+is(count(), $before, 'it does not count');
+done_testing();

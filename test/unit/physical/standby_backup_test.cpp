@@ -1,0 +1,205 @@
+// Base backups of a real standby, with what may happen to it and to its primary at chosen moments. What must not become a backup does not.
+#include <gmock/gmock.h>
+
+#include "physical/take_backup.h"
+#include "repo/writers.h"
+#include "unit/physical/cluster_bench.h"
+#include "wal/same_segment.h"
+
+namespace ark::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class StandbyBackup : public ClusterBench {
+protected:
+    StandbyBackup() {
+        ClaimWriter(*repository, OnHost("owner"), clock, SystemRandom());
+        Sql("CREATE TABLE IF NOT EXISTS followed (id int)");
+        Sql("INSERT INTO followed SELECT generate_series(1, 1000)");
+        NewStandby();
+    }
+
+    Writer OnHost(const std::string &host) const {
+        Writer writer;
+        writer.system_identifier = repository->cluster().system_identifier;
+        writer.host = host;
+        return writer;
+    }
+    void NewStandby() {
+        standby = PrivatePostgres::StandbyOf(Server(), {"archive_mode = off"});
+        request.conninfo = standby->Conninfo();
+        StandbyCopy copy;
+        copy.stored_same = [this](const SegmentName &segment, std::uint64_t length, const Sha256Digest &digest) {
+            return FindSameSegment(*repository, *keys, WalFileName::OfSegment(segment), length, [&] { return digest; })
+                .has_value();
+        };
+        request.standby = copy;
+    }
+    void WhenEntering(const std::string &phase, const std::function<void()> &act) {
+        log.entered = [=](const std::string &entered) {
+            if (entered == phase) act();
+        };
+    }
+    // Its primary as it was: in production, on its timeline, and parted from it.
+    std::unique_ptr<PrivatePostgres> Clone() const {
+        std::unique_ptr<PrivatePostgres> clone = PrivatePostgres::StandbyOf(Server(), {"archive_command = false"});
+        clone->Stop(SIGINT);
+        std::filesystem::remove(clone->data_directory() / "standby.signal");
+        clone->Start();
+        return clone;
+    }
+    // The store has other WAL than the cluster under the names that come next.
+    void StoreOtherWal(const std::string &segment_name, int segments) {
+        SegmentName segment = ParseSegmentName(segment_name);
+        for (int i = 0; i < segments; i++, segment = segment.Next(WalSegmentSize(1 << 20))) {
+            Bytes file = SampleText(1 << 20, static_cast<std::uint64_t>(i));
+            MemorySource other(file);
+            WriteSegment(*repository, *keys, keys->Newest("cluster", true, SystemRandom()),
+                         {WalFileName::OfSegment(segment), repository->cluster().system_identifier, {}}, other,
+                         SystemRandom());
+        }
+    }
+
+    std::unique_ptr<PrivatePostgres> standby;
+};
+
+TEST_F(StandbyBackup, ComesBackWithWhatWasCommittedUntilItsEnd) {
+    WhenEntering("copy", [&] { Sql("INSERT INTO followed SELECT generate_series(2001, 3000)"); });
+    PhysicalResult taken = Take();
+    const Json body = Backup(taken).body;
+    EXPECT_EQ(body.at("from_standby"), true);
+    Flush();
+    std::unique_ptr<PrivatePostgres> copy = Restored(taken);
+    EXPECT_EQ(Rows(*copy, "followed"), Rows(Server(), "followed"));
+    EXPECT_FALSE(std::filesystem::exists(copy->data_directory() / "standby.signal"));
+    Sql("UPDATE followed SET id = id + 1 WHERE id = 5");
+    PhysicalResult second = Take();
+    EXPECT_LT(second.clear.new_bytes, taken.clear.new_bytes / 5);
+}
+
+TEST_F(StandbyBackup, APromotionEndsItInEveryPhase) {
+    bool first = true;
+    for (const char *phase : {"start", "copy", "stop", "upload"}) {
+        if (!std::exchange(first, false)) NewStandby();
+        WhenEntering(phase, [&] { standby->Sql("postgres", "SELECT pg_promote()"); });
+        Error error = ErrorOf([&] { Take(); });
+        EXPECT_EQ(error.code, Code::kConflict) << phase;
+        EXPECT_THAT(error.message, HasSubstr("the standby was promoted during the base backup")) << phase;
+        EXPECT_EQ(Listed(), 0u) << phase;
+    }
+}
+
+TEST_F(StandbyBackup, OneThatLagsIsNotCopied) {
+    standby->Sql("postgres", "SELECT pg_wal_replay_pause()");
+    Sql("INSERT INTO followed SELECT generate_series(3001, 6000)");
+    request.standby->max_lag = std::chrono::milliseconds(300);
+    Error error = ErrorOf([&] { Take(); });
+    EXPECT_EQ(error.code, Code::kUnavailable);
+    EXPECT_THAT(error.message, HasSubstr("lags too far behind"));
+    EXPECT_THAT(error.detail, AllOf(HasSubstr("kB behind"), HasSubstr("Its replay is paused.")));
+    EXPECT_EQ(Listed(), 0u);
+    standby->Sql("postgres", "SELECT pg_wal_replay_resume()");
+    request.standby->max_lag = std::chrono::minutes(1);
+    Take();
+    EXPECT_EQ(Listed(), 1u);
+}
+
+TEST_F(StandbyBackup, TheServerThatIsAskedMustBeItsPrimary) {
+    std::unique_ptr<PrivatePostgres> clone = Clone();
+    clone->Sql("postgres", "INSERT INTO followed SELECT generate_series(1, 10); CHECKPOINT");
+    Sql("INSERT INTO followed SELECT generate_series(1, 10)");
+    request.standby->primary_conninfo = clone->Conninfo();
+    request.standby->max_lag = std::chrono::seconds(2);
+    Error error = ErrorOf([&] { Take(); });
+    EXPECT_THAT(error.message, testing::AnyOf(HasSubstr("follows another server"), HasSubstr("lags too far"),
+                                              HasSubstr("did not make a restartpoint that belongs")));
+    clone->Sql("postgres", "SELECT 1");
+    EXPECT_EQ(Listed(), 0u);
+
+    request.standby->primary_conninfo = standby->Conninfo();
+    EXPECT_THAT(ErrorOf([&] { Take(); }).message, HasSubstr("is a standby itself"));
+    PrivatePostgres other({"archive_mode = on"});
+    request.standby->primary_conninfo = other.Conninfo();
+    EXPECT_THAT(ErrorOf([&] { Take(); }).message, HasSubstr("another cluster's"));
+    other.Stop(SIGINT);
+    EXPECT_THAT(ErrorOf([&] { Take(); }).message, HasSubstr("cannot be asked"));
+    EXPECT_EQ(Listed(), 0u);
+}
+
+TEST_F(StandbyBackup, ALostPrimaryIsToldAndSoIsAnotherOwner) {
+    WhenEntering("copy", [&] {
+        Sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pg_ark base backup'");
+    });
+    Error lost = ErrorOf([&] { Take(); });
+    EXPECT_EQ(lost.code, Code::kUnavailable);
+    EXPECT_THAT(lost.message, HasSubstr("the primary was lost"));
+    WhenEntering("upload", [&] {
+        std::uint64_t epoch = repository->epoch();
+        TakeOver(*repository, OnHost("taker"), "test", clock, SystemRandom());
+        repository->SetEpoch(epoch);
+    });
+    Error taken = ErrorOf([&] { Take(); });
+    EXPECT_EQ(taken.code, Code::kConflict);
+    EXPECT_THAT(taken.message, HasSubstr("went to another owner"));
+    EXPECT_EQ(Listed(), 0u);
+}
+
+// A clone's standby, whose WAL is not the store's: before, and in the segment in which the backup ends.
+TEST_F(StandbyBackup, ItsWalMustBeTheStores) {
+    Flush();
+    std::string segment = Sql("SELECT pg_walfile_name(pg_current_wal_lsn())");
+    WhenEntering("stop", [&] { StoreOtherWal(Sql("SELECT pg_walfile_name(pg_current_wal_lsn())"), 3); });
+    CloseArchive();
+    Error late = ErrorOf([&] { Take(); });
+    EXPECT_EQ(late.code, Code::kConflict);
+    EXPECT_THAT(late.message, HasSubstr("with another content"));
+    log.entered = nullptr;
+    Sql("SELECT pg_create_restore_point('something to write'), pg_switch_wal()");
+    EXPECT_THAT(ErrorOf([&] { Take(); }).message, HasSubstr("with another content"));
+    EXPECT_EQ(Listed(), 0u);
+}
+
+TEST_F(StandbyBackup, AStandbyOnlyWaitsForItsPrimarysWal) {
+    request.standby->asks_primary = false;
+    request.standby->primary_conninfo = "host=/nowhere";
+    request.standby->deadline = std::chrono::milliseconds(300);
+    Sql("INSERT INTO followed SELECT generate_series(1, 10)");
+    Error error = ErrorOf([&] { Take(); });
+    EXPECT_EQ(error.code, Code::kUnavailable);
+    EXPECT_THAT(error.message, HasSubstr("did not receive the rest of WAL segment"));
+    EXPECT_THAT(error.hint, HasSubstr("SELECT pg_switch_wal()"));
+    EXPECT_EQ(Listed(), 0u);
+
+    request.standby->deadline = std::chrono::minutes(1);
+    WhenEntering("upload", [&] { Flush(); });
+    PhysicalResult taken = Take();
+    EXPECT_EQ(Backup(taken).body.at("stop_lsn"), taken.stop_lsn);
+    EXPECT_EQ(Rows(*Restored(taken), "followed"), Rows(Server(), "followed"));
+    Sql("INSERT INTO followed SELECT generate_series(1, 10)");
+    Flush();
+    EXPECT_EQ(Rows(*Restored(taken), "followed"), Rows(Server(), "followed"));
+}
+
+TEST_F(StandbyBackup, AStandbyOnlyIsOfNoUseWithoutFullPageWrites) {
+    request.standby->asks_primary = false;
+    Sql("ALTER SYSTEM SET full_page_writes = off");
+    Sql("SELECT pg_reload_conf()");
+    while (Sql("SHOW full_page_writes") != "off") std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    Sql("CHECKPOINT");
+    Sql("INSERT INTO followed SELECT generate_series(1, 10)");
+    Sql("CHECKPOINT");
+    std::string at = Sql("SELECT pg_current_wal_flush_lsn()");
+    while (standby->Sql("postgres", "SELECT pg_last_wal_replay_lsn() >= '" + at + "'") != "t")
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    Error error = ErrorOf([&] { Take(); });
+    Sql("ALTER SYSTEM RESET full_page_writes");
+    Sql("SELECT pg_reload_conf()");
+    EXPECT_EQ(error.code, Code::kConflict);
+    EXPECT_THAT(error.message, HasSubstr("full_page_writes=off"));
+    EXPECT_EQ(Listed(), 0u);
+}
+
+}    // namespace
+}    // namespace ark::test
