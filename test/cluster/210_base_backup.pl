@@ -170,7 +170,7 @@ $node->restart;
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_ark');
 my $job = $node->safe_psql('postgres', q{SELECT job_id FROM ark.backup_now(kind => 'physical', label => 'by SQL')});
 is(outcome($node, $job)->{state}, 'done', 'ark.backup_now(kind => physical)') or diag($node->safe_psql('postgres', 'SELECT message, detail FROM ark.job_history'));
-is($node->safe_psql('postgres', q{SELECT kind, restorable FROM ark.backups WHERE label = 'by SQL'}), 'physical|t', 'is in the catalog');
+like($node->safe_psql('postgres', q{SELECT kind, restorable, copied_from FROM ark.backups WHERE label = 'by SQL'}), qr/^physical\|t\|primary \S+$/, 'is in the catalog');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM ark.list_restore_points(kind => 'backup') WHERE label = 'by SQL'}), '1', 'and a restore point');
 my ($wrong, undef, $told) = $node->psql('postgres', q{SELECT * FROM ark.backup_now(kind => 'physical', database => 'app')});
 like($told, qr/a physical backup is of the whole cluster/, 'a database is refused');

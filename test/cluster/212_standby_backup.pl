@@ -157,8 +157,6 @@ while ($waits->pumpable)
 $waits->finish;
 is($waits->full_result(0) >> 8, 0, 'and ends when WAL was switched') or diag("$waits_out\n$waits_err");
 is(count(), $counted + 1, 'and counts');
-$copy = restore('it comes back', '--restore-point=waited', '--target=immediate');
-sound($copy);
 
 # A promotion in the middle of it. The primary lives on, so that nothing else ends the backup.
 my $before = count();

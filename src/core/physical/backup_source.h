@@ -38,7 +38,9 @@ public:
     virtual Lsn start() const = 0;
     virtual Lsn Reached() = 0;    // no page in the files is newer
     virtual void Watch() = 0;     // while files are read: throws where going on is in vain
-    // `copied`: the control file, read after all other files.
+    // All files but the control file were read: on return that one says how far the WAL of the others reaches.
+    virtual void Settle() {}
+    // `copied`: the control file, read after that.
     virtual StoppedBackup Stop(const ControlFile &copied) = 0;
     // Returns when the store has the WAL from the start to the stop, and it is proven to be that of the files.
     virtual void AwaitWal(const StoppedBackup &stopped) = 0;

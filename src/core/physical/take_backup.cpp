@@ -138,6 +138,7 @@ private:
         TreeWriter tree(own, session_->key(), reuse);
         copy_started_ = clock_.Now();
         CopyFiles(base, tree);
+        source_->Settle();
         Bytes control_file = ReadControlBytes(directory_->path());
         Report("stop");
         StoppedBackup stopped = source_->Stop(ParseControlFile(control_file));

@@ -172,9 +172,20 @@ TEST_F(StandbyBackup, AStandbyOnlyWaitsForItsPrimarysWal) {
     EXPECT_THAT(error.hint, HasSubstr("SELECT pg_switch_wal()"));
     EXPECT_EQ(Listed(), 0u);
 
+    // What is replayed while files are copied is before the end, also where no page was written.
     request.standby->deadline = std::chrono::minutes(1);
-    WhenEntering("upload", [&] { Flush(); });
+    std::string replayed;
+    log.entered = [&](const std::string &phase) {
+        if (phase == "upload") Flush();
+        if (phase != "copy") return;
+        Sql("SELECT pg_logical_emit_message(false, 'test', 'no page')");
+        Sql("SELECT txid_current()");
+        replayed = Sql("SELECT pg_current_wal_flush_lsn()");
+        while (standby->Sql("postgres", "SELECT pg_last_wal_replay_lsn() >= '" + replayed + "'") != "t")
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    };
     PhysicalResult taken = Take();
+    EXPECT_GE(ParseLsn(taken.stop_lsn), ParseLsn(replayed));
     EXPECT_EQ(Backup(taken).body.at("stop_lsn"), taken.stop_lsn);
     EXPECT_EQ(Rows(*Restored(taken), "followed"), Rows(Server(), "followed"));
     Sql("INSERT INTO followed SELECT generate_series(1, 10)");
