@@ -42,6 +42,16 @@ protected:
             if (entered == phase) act();
         };
     }
+    void WhileReadingTheLastFile(const std::function<void()> &act) {
+        std::filesystem::path file = standby->data_directory() / "postgresql.conf";
+        ticker.hook = [file, act, done = std::make_shared<bool>(false), main = std::this_thread::get_id()] {
+            if (*done || std::this_thread::get_id() == main) return;
+            std::error_code gone;
+            for (const auto &fd : std::filesystem::directory_iterator("/proc/self/fd"))
+                *done = *done || std::filesystem::read_symlink(fd.path(), gone) == file;
+            if (*done) act();
+        };
+    }
     // Its primary as it was: in production, on its timeline, and parted from it.
     std::unique_ptr<PrivatePostgres> Clone() const {
         std::unique_ptr<PrivatePostgres> clone = PrivatePostgres::StandbyOf(Server(), {"archive_command = false"});
@@ -175,16 +185,15 @@ TEST_F(StandbyBackup, AStandbyOnlyWaitsForItsPrimarysWal) {
     // What is replayed while files are copied is before the end, also where no page was written.
     request.standby->deadline = std::chrono::minutes(1);
     std::string replayed;
-    log.entered = [&](const std::string &phase) {
-        if (phase == "upload") Flush();
-        if (phase != "copy") return;
-        Sql("SELECT pg_logical_emit_message(false, 'test', 'no page')");
-        Sql("SELECT txid_current()");
+    WhileReadingTheLastFile([&] {
+        Sql("SELECT pg_logical_emit_message(false, 'test', 'no page'), txid_current()");
         replayed = Sql("SELECT pg_current_wal_flush_lsn()");
         while (standby->Sql("postgres", "SELECT pg_last_wal_replay_lsn() >= '" + replayed + "'") != "t")
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    };
+    });
+    WhenEntering("upload", [&] { Flush(); });
     PhysicalResult taken = Take();
+    ASSERT_NE(replayed, "");
     EXPECT_GE(ParseLsn(taken.stop_lsn), ParseLsn(replayed));
     EXPECT_EQ(Backup(taken).body.at("stop_lsn"), taken.stop_lsn);
     EXPECT_EQ(Rows(*Restored(taken), "followed"), Rows(Server(), "followed"));
