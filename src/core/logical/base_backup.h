@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "logical/compaction.h"
 #include "repo/backup_session.h"
+#include "repo/compaction.h"
 
 namespace ark {
 

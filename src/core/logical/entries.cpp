@@ -82,14 +82,6 @@ Json FramesJson(const std::vector<FrameRef> &frames) {
     return json;
 }
 
-std::vector<FrameRef> FramesOf(const Json &entry) {
-    std::vector<FrameRef> frames;
-    if (!entry.contains("frames")) return frames;
-    if (!entry["frames"].is_array()) throw Error(Code::kCorrupt, "the frames of an entry are not understood");
-    for (const Json &frame : entry["frames"]) frames.push_back(FrameRefFromJson(frame));
-    return frames;
-}
-
 Json ContentEntry(std::string_view path, const std::vector<FrameRef> &frames) {
     std::uint64_t size = 0;
     for (const FrameRef &frame : frames) size += frame.size;

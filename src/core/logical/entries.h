@@ -13,7 +13,6 @@ std::string SequencePath(std::string_view schema, std::string_view name);
 std::string LargeObjectPath(std::uint64_t oid);
 
 Json FramesJson(const std::vector<FrameRef> &frames);
-std::vector<FrameRef> FramesOf(const Json &entry);    // throws kCorrupt
 // The frames of a list of bytes: `frames` and `size`.
 Json ContentEntry(std::string_view path, const std::vector<FrameRef> &frames);
 

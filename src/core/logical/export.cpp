@@ -172,6 +172,7 @@ private:
         result.rows = attempt.totals.rows;
         result.plain_bytes = attempt.totals.plain_bytes;
         result.reused_bytes = counters.reused_bytes;
+        result.rewritten_bytes = compaction.tidied();
         body["finished"] = FormatTime(clock_.Now());
         result.clear = session_->Commit(body);
         result.new_bytes = result.clear.new_bytes;

@@ -46,6 +46,7 @@ struct ExportResult {
     BackupId backup_id;
     ManifestClear clear;
     std::uint64_t tables = 0, rows = 0, plain_bytes = 0, new_bytes = 0, reused_bytes = 0;
+    std::uint64_t rewritten_bytes = 0;    // stored: what the base has, and was stored again to tidy the store
     std::vector<std::string> warnings;
     int attempts = 1;    // more than one after giving way or a change of types in mid-export
 };

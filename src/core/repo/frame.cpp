@@ -34,4 +34,12 @@ FrameRef FrameRefFromJson(const Json &json) {
     return ref;
 }
 
+std::vector<FrameRef> FramesOf(const Json &entry) {
+    std::vector<FrameRef> frames;
+    if (!entry.contains("frames")) return frames;
+    if (!entry["frames"].is_array()) throw Error(Code::kCorrupt, "the frames of an entry are not understood");
+    for (const Json &frame : entry["frames"]) frames.push_back(FrameRefFromJson(frame));
+    return frames;
+}
+
 }    // namespace ark

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "repo/header.h"
 
@@ -25,5 +26,7 @@ struct FrameRef {
 
 Json ToJson(const FrameRef &ref);
 FrameRef FrameRefFromJson(const Json &json);    // throws kCorrupt
+std::vector<FrameRef> FramesOf(
+    const Json &entry);    // of an entry of the tree; none where it has no `frames`. Throws kCorrupt
 
 }    // namespace ark

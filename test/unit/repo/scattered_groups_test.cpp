@@ -1,4 +1,4 @@
-#include "logical/scattered_groups.h"
+#include "repo/scattered_groups.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

@@ -1,8 +1,7 @@
-#include "logical/compaction.h"
+#include "repo/compaction.h"
 
 #include <algorithm>
 
-#include "logical/entries.h"
 #include "repo/pack_list.h"
 #include "repo/tree_walk.h"
 
@@ -16,7 +15,7 @@ CompactionLimits CompactionFor(double rewrite_share, int jobs) {
 }
 
 Compaction::Compaction(const Repository &repository, std::shared_ptr<FrameReader> frames, const Manifest &base,
-                       const CompactionLimits &limits, Ticker &ticker) {
+                       const CompactionLimits &limits, Ticker &ticker, const UsedBytes &used) {
     auto budget = static_cast<std::int64_t>(limits.rewrite_share * static_cast<double>(base.clear.stored_bytes));
     if (budget <= 0) return;
     std::int64_t half = budget / 2;
@@ -24,21 +23,21 @@ Compaction::Compaction(const Repository &repository, std::shared_ptr<FrameReader
     scattered.stored = std::min(scattered.stored, static_cast<std::uint64_t>(half));    // one group has room always
     ScatteredGroups groups(scattered);
     try {
-        Count(repository, frames, base, groups, ticker);
+        Count(repository, frames, base, groups, ticker, used);
     } catch (const Error &error) {
         if (error.code != Code::kCorrupt && error.code != Code::kNotFound) throw;
         sparse_.clear();
         return;
     }
     std::int64_t sparse = 0;
-    for (const auto &[pack, used] : sparse_) sparse += static_cast<std::int64_t>(used);
+    for (const auto &[pack, bytes] : sparse_) sparse += static_cast<std::int64_t>(bytes);
     scattered_ = groups.Choose(static_cast<std::uint64_t>(budget - std::min(sparse, half)));
     for (const FrameGroup &group : scattered_) budget -= static_cast<std::int64_t>(group.stored);
     budget_ = budget;
 }
 
 void Compaction::Count(const Repository &repository, const std::shared_ptr<FrameReader> &frames, const Manifest &base,
-                       ScatteredGroups &groups, Ticker &ticker) {
+                       ScatteredGroups &groups, Ticker &ticker, const UsedBytes &used) {
     TreeRoot root = TreeRootFromJson(base.body.at("tree"));
     auto count = [&](const FrameRef &ref) { sparse_[ShortPackName(ref.pack)] += ref.stored; };
     for (const FrameRef &ref : root.frames) count(ref);
@@ -47,7 +46,9 @@ void Compaction::Count(const Repository &repository, const std::shared_ptr<Frame
     for (TreeCursor cursor(frames, root); const Json *entry = cursor.Current(); cursor.Next()) {
         ticker.Check();
         std::vector<FrameRef> refs = FramesOf(*entry);
-        for (const FrameRef &ref : refs) count(ref);
+        std::vector<std::uint64_t> bytes = used ? used(*entry, refs) : std::vector<std::uint64_t>();
+        for (std::size_t i = 0; i < refs.size(); i++)
+            sparse_[ShortPackName(refs[i].pack)] += used ? bytes[i] : refs[i].stored;
         groups.Add(cursor.Path(), refs);
     }
     ReadPackList(repository, base.clear, [&](const PackInfo &pack) {
@@ -56,10 +57,13 @@ void Compaction::Count(const Repository &repository, const std::shared_ptr<Frame
     });
 }
 
-bool Compaction::LeavesPack(const FrameRef &ref) const {
+bool Compaction::LeavesPack(const FrameRef &ref, std::uint64_t used) const {
     if (sparse_.empty() || !sparse_.contains(ShortPackName(ref.pack))) return false;
-    auto size = static_cast<std::int64_t>(ref.stored);
-    if (budget_.fetch_sub(size) >= size) return true;
+    auto size = static_cast<std::int64_t>(used);
+    if (budget_.fetch_sub(size) >= size) {
+        tidied_ += used;
+        return true;
+    }
     budget_.fetch_add(size);
     return false;
 }
@@ -67,7 +71,13 @@ bool Compaction::LeavesPack(const FrameRef &ref) const {
 void Compaction::DropScattered(std::string_view path, std::vector<FrameRef> &frames) const {
     if (scattered_.empty()) return;
     std::size_t frame = 0;
-    std::erase_if(frames, [&](const FrameRef &) { return InGroups(scattered_, path, frame++); });
+    std::erase_if(frames, [&](const FrameRef &ref) { return IsScattered(path, frame++, ref.stored); });
+}
+
+bool Compaction::IsScattered(std::string_view path, std::size_t frame, std::uint64_t used) const {
+    if (!InGroups(scattered_, path, frame)) return false;
+    tidied_ += used;
+    return true;
 }
 
 }    // namespace ark
