@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <set>
 
 #include "repo/base_packs.h"
+#include "repo/catalog.h"
+#include "repo/resumed_packs.h"
 
 namespace ark {
 namespace {
@@ -26,12 +28,6 @@ private:
     Random &inner_;
     std::mutex mutex_;
 };
-
-std::string HostName() {
-    std::array<char, 256> name{};
-    gethostname(name.data(), name.size() - 1);
-    return name.data();
-}
 
 // The begins that can hold the highest sequence. Names sort by a clock that can be set back, and so can the store's:
 // the newest by either are looked at.
@@ -101,23 +97,43 @@ struct BackupSession::State {
     std::vector<std::string> unused_bases;
     std::map<BackupId, Manifest> base_manifests;
     std::unique_ptr<BasePacks> base_packs;
+    std::vector<InterruptedBackup> interrupted;    // as they were found; `resumed` are those that may be used
+    std::vector<ResumedBackup> resumed;
+    std::unique_ptr<ResumedPacks> resumed_packs;
+    std::uint64_t checkpoints = 0;            // tried
     bool tried = false, committed = false;    // to commit; a manifest is formatted once
 
     mutable std::mutex mutex;    // guards what follows
     std::vector<PackInfo> own;
+    std::set<std::string, std::less<>> own_names;
+    std::size_t own_told = 0;    // by checkpoints
     std::uint64_t new_bytes = 0;
+
+    // Whatever an interrupted backup's entries may lie in stays as long as this one is open.
+    std::vector<BackupId> Named() const {
+        std::vector<BackupId> named = plan.bases;
+        auto add = [&](const BackupId &backup) {
+            if (std::ranges::find(named, backup) == named.end()) named.push_back(backup);
+        };
+        for (const InterruptedBackup &backup : interrupted) {
+            add(backup.id);
+            for (const BackupId &base : backup.bases) add(base);
+        }
+        return named;
+    }
 
     void CreateBegin() {
         key = keys->Newest(plan.domain, true, random);
         TimePoint now = std::chrono::floor<std::chrono::seconds>(clock.Now());
         id = CompactTime(now) + "-" + random.Hex(4);
         sequence = NextSequence(*repository);
+        if (plan.resumes_after) interrupted = FindInterrupted(*repository, plan.kind, *plan.resumes_after);
         repository->Create(layout::Kind::kBegin, layout::Begin(id),
                            {{"backup", id},
                             {"sequence", sequence},
                             {"kind", plan.kind},
                             {"started", FormatTime(now)},
-                            {"bases", plan.bases},
+                            {"bases", Named()},
                             {"host", HostName()},
                             {"pid", getpid()},
                             {"reason", plan.reason}});
@@ -146,6 +162,7 @@ struct BackupSession::State {
         if (!begin)
             throw Error(Code::kConflict, fmt::format("the beginning of backup \"{}\" was removed from the store", id));
         base_packs = std::make_unique<BasePacks>(repository, begin->modified - plan.full_every);
+        resumed_packs = std::make_unique<ResumedPacks>(repository, begin->modified - plan.full_every);
         for (const BackupId &base : plan.bases) {
             std::string why_not = TryBase(base);
             if (why_not.empty())
@@ -159,6 +176,36 @@ struct BackupSession::State {
             if (!why_not.empty()) unused_bases.push_back(fmt::format("backup \"{}\" is not reused: {}", base, why_not));
             return !why_not.empty();
         });
+    }
+
+    // Why `backup` is not gone on from; empty if it is. As long as it has no manifest, no sweep can have counted its packs dead;
+    // and one that begins after a fence sees this backup's begin.
+    std::string TryInterrupted(const InterruptedBackup &backup) {
+        if (repository->Stat(layout::Manifest(backup.id))) return "it has come to an end";
+        if (!repository->Stat(layout::Begin(backup.id))) return "it was removed";
+        try {
+            resumed.push_back({backup, ReadCheckpoint(*repository, backup.id, backup.checkpoints, key).facts});
+        } catch (const Error &e) {    // what cannot be read is stored afresh
+            if (e.code != Code::kCorrupt && e.code != Code::kNotFound && e.code != Code::kUnsupported) throw;
+            return e.message;
+        }
+        return {};
+    }
+
+    void ChooseInterrupted() {
+        for (const InterruptedBackup &backup : interrupted)
+            if (std::string why_not = TryInterrupted(backup); !why_not.empty())
+                unused_bases.push_back(fmt::format("interrupted backup \"{}\" is not resumed: {}", backup.id, why_not));
+    }
+
+    // They have no use any more. One whose writer may be alive is left to the sweep.
+    void FenceResumed() noexcept {
+        try {
+            for (const ResumedBackup &backup : resumed)
+                if (WriterIsGone(backup.interrupted)) FenceBackup(*repository, backup.interrupted.id, clock);
+        } catch (const std::exception &) {    // best effort: a sweep does it later
+            return;
+        }
     }
 
     // Without the topmost nodes of its tree, a base that is whole otherwise names nothing to reuse.
@@ -177,6 +224,7 @@ struct BackupSession::State {
     PackTable Packs() const {
         PackTable table;
         base_packs->AddReferenced(table);
+        resumed_packs->AddReferenced(table);
         std::lock_guard lock(mutex);
         for (const PackInfo &info : own) table.Add(info);
         table.Seal();
@@ -213,6 +261,7 @@ std::unique_ptr<BackupSession> BackupSession::Begin(std::shared_ptr<Repository> 
     auto state = std::make_unique<State>(std::move(repository), std::move(keys), std::move(plan), clock, random);
     state->CreateBegin();
     state->ChooseBases();
+    state->ChooseInterrupted();
     return std::unique_ptr<BackupSession>(new BackupSession(std::move(state)));
 }
 
@@ -236,13 +285,51 @@ std::unique_ptr<PackWriter> BackupSession::NewPackWriter(const PackSettings &set
                                         [&state](PackInfo info) {
                                             std::lock_guard lock(state.mutex);
                                             state.new_bytes += info.size;
+                                            state.own_names.insert(info.pack);
                                             state.own.push_back(std::move(info));
                                         });
 }
 
 bool BackupSession::Reference(const FrameRef &ref) {
     if (ref.pack.starts_with(state_->id + "/")) return true;    // our own
-    return state_->base_packs->Reference(ref.pack);
+    return state_->base_packs->Reference(ref.pack) || state_->resumed_packs->Reference(ref.pack);
+}
+
+const std::vector<ResumedBackup> &BackupSession::resumed() const { return state_->resumed; }
+
+CheckpointEntries BackupSession::EntriesOf(const ResumedBackup &backup) {
+    auto load = [&state = *state_, id = backup.interrupted.id](std::uint64_t number) {
+        Checkpoint checkpoint = ReadCheckpoint(*state.repository, id, number, state.key);
+        state.resumed_packs->Admit(checkpoint.packs);
+        return checkpoint;
+    };
+    return {load, backup.interrupted.checkpoints};
+}
+
+bool BackupSession::IsResumed(const FrameRef &ref) const {
+    return !IsOfBase(ref) && state_->resumed_packs->Knows(ref.pack);
+}
+
+bool BackupSession::IsOfBase(const FrameRef &ref) const { return state_->base_packs->Names(ref.pack); }
+
+bool BackupSession::IsStored(const FrameRef &ref) const {
+    if (!ref.pack.starts_with(state_->id + "/")) return true;
+    std::lock_guard lock(state_->mutex);
+    return state_->own_names.contains(ref.pack);
+}
+
+void BackupSession::WriteCheckpoint(Json facts, std::string entries) {
+    State &state = *state_;
+    Checkpoint checkpoint{std::move(facts), state.resumed_packs->TakeNewlyReferenced(), std::move(entries)};
+    {
+        std::lock_guard lock(state.mutex);
+        checkpoint.packs.insert(checkpoint.packs.end(), state.own.begin() + static_cast<std::ptrdiff_t>(state.own_told),
+                                state.own.end());
+        state.own_told = state.own.size();
+    }
+    std::uint64_t number = ++state.checkpoints;
+    state.repository->CreateRaw(layout::Checkpoint(state.id, number),
+                                FormatCheckpoint(*state.repository, state.id, number, checkpoint, state.key));
 }
 
 std::uint64_t BackupSession::new_bytes() const {
@@ -271,12 +358,13 @@ ManifestClear BackupSession::Commit(Json body) {
         state.ExplainConflict(e);
     }
     state.committed = true;
+    state.FenceResumed();
     return clear;
 }
 
 void BackupSession::Abort() noexcept {
     State &state = *state_;
-    if (state.committed) return;
+    if (state.committed || state.checkpoints > 0) return;
     try {    // if a commit's answer was lost, its manifest is there and stays
         state.repository->CreateRaw(layout::Manifest(state.id),
                                     FormatManifest(*state.repository, {state.Clear("aborted"), nullptr}, state.key));

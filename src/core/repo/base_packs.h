@@ -20,6 +20,7 @@ public:
     void Load(const ManifestClear &base);    // its list; throws as ReadPackList does, having added nothing usable
     void Seal();                             // and reads what is in quarantine
 
+    bool Names(const std::string &pack) const { return table_.Find(pack).has_value(); }
     // True if the pack may be reused; it is remembered as referenced. Lists the packs of its maker once.
     bool Reference(const std::string &pack);
     std::uint64_t referenced() const { return referenced_.load(); }

@@ -12,7 +12,7 @@ namespace {
 // What lies under backups/, by id; from one listing.
 struct Found {
     bool begin = false, packs = false, manifest = false, end = false;
-    TimePoint begun{}, stored{};
+    TimePoint begun{}, stored{}, seen_alive{};
     // A manifest alone is what a late request brought back after the backup had been removed.
     bool Complete() const { return manifest && (begin || packs); }
 };
@@ -27,6 +27,8 @@ std::map<BackupId, Found> Look(const Repository &repository) {
             backup.begin = true;
             backup.begun = info.modified;
         }
+        if (place->kind == layout::Kind::kBegin || place->kind == layout::Kind::kCheckpoint)
+            backup.seen_alive = std::max(backup.seen_alive, info.modified);
         if (place->kind == layout::Kind::kManifest) {
             backup.manifest = true;
             backup.stored = info.modified;
@@ -164,7 +166,7 @@ std::vector<OpenBackup> OpenBackups(const Repository &repository) {
         if (!found.begin || found.manifest) continue;
         std::optional<Json> begin = repository.Read(layout::Kind::kBegin, layout::Begin(id));
         if (!begin) continue;    // it ended between the listing and now
-        open.push_back({id, found.begun, begin->value("host", ""), begin->value("pid", 0)});
+        open.push_back({id, found.begun, found.seen_alive, begin->value("host", ""), begin->value("pid", 0)});
     }
     return open;
 }

@@ -36,7 +36,8 @@ BackupSummary FindBackup(const Repository &repository, KeyRing *keys, TimePoint 
 // Backups begun and neither committed nor fenced.
 struct OpenBackup {
     BackupId id;
-    TimePoint begun{};    // the store's time
+    TimePoint begun{};         // the store's time
+    TimePoint seen_alive{};    // then, or when it wrote its last checkpoint
     std::string host;
     int pid = 0;
 };

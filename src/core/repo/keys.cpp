@@ -66,6 +66,10 @@ Key DomainKey::ManifestKey(const BackupId &id) const {
     return Hkdf(key.value().bytes(), AsBytes(id), "pg_ark manifest 1");
 }
 
+Key DomainKey::CheckpointKey(std::string_view name) const {
+    return Hkdf(key.value().bytes(), AsBytes(name), "pg_ark checkpoint 1");
+}
+
 KeyRing::KeyRing(std::shared_ptr<Repository> repository, std::optional<Key> kek)
     : repository_(std::move(repository)), kek_(std::move(kek)) {
     std::string path = repository_->cluster().Path();

@@ -29,6 +29,7 @@ struct DomainKey {
     std::string Digest(ByteView plain) const;
     Key PackKey(ByteView pack_id) const;
     Key ManifestKey(const BackupId &id) const;
+    Key CheckpointKey(std::string_view name) const;    // below the cluster path
 };
 
 // The keys of one repository under one key-encryption key; caches what it unwrapped. Safe for concurrent use.

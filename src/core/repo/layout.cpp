@@ -73,14 +73,17 @@ bool IsBackupId(std::string_view text) {
 namespace layout {
 namespace {
 
-constexpr std::array<std::string_view, 13> kKindNames{"repository", "writer", "key",     "begin", "packs",
-                                                      "manifest",   "end",    "pack",    "event", "quarantine",
-                                                      "wal",        "tail",   "reserved"};
+constexpr std::array<std::string_view, 14> kKindNames{"repository", "writer", "key",        "begin",   "packs",
+                                                      "manifest",   "end",    "pack",       "event",   "quarantine",
+                                                      "wal",        "tail",   "checkpoint", "reserved"};
 
 std::optional<Place> ParseBackupObject(std::string_view id, std::string_view what) {
     if (!IsBackupId(id)) return std::nullopt;
     for (Kind kind : {Kind::kBegin, Kind::kPacks, Kind::kManifest, Kind::kEnd})
         if (what == KindName(kind)) return Place{.kind = kind, .backup = BackupId(id)};
+    auto [kind, number] = SplitAtDot(what);
+    if (kind == KindName(Kind::kCheckpoint) && IsCounter(number))
+        return Place{.kind = Kind::kCheckpoint, .backup = BackupId(id), .id = std::string(number)};
     return std::nullopt;
 }
 
@@ -138,6 +141,10 @@ std::string Begin(const BackupId &id) { return OfBackup(id, "begin"); }
 std::string Packs(const BackupId &id) { return OfBackup(id, "packs"); }
 std::string Manifest(const BackupId &id) { return OfBackup(id, "manifest"); }
 std::string End(const BackupId &id) { return OfBackup(id, "end"); }
+std::string Checkpoint(const BackupId &id, std::uint64_t number) {
+    return OfBackup(id, "checkpoint." + Counter(number));
+}
+std::string ObjectsOf(const BackupId &id) { return OfBackup(id, ""); }
 
 bool IsPackName(std::string_view pack) {
     return pack.size() == 90 && IsBackupId(pack.substr(0, 25)) && pack[25] == '/' && IsPackId(pack.substr(26));

@@ -33,6 +33,8 @@ std::string Begin(const BackupId &id);
 std::string Packs(const BackupId &id);
 std::string Manifest(const BackupId &id);
 std::string End(const BackupId &id);
+std::string Checkpoint(const BackupId &id, std::uint64_t number);    // from 1
+std::string ObjectsOf(const BackupId &id);                           // prefix of all of these
 std::string Pack(std::string_view pack);    // "<backup id>/<64 hex>" -> packs/<backup id>/<64 hex>
 bool IsPackName(std::string_view pack);     // "<backup id>/<64 hex>"
 std::string PacksOf(const BackupId &id);    // prefix of the packs a backup made
@@ -67,6 +69,7 @@ enum class Kind {
     kQuarantine,
     kWal,
     kTail,
+    kCheckpoint,
     kReserved
 };
 std::string_view KindName(Kind kind);    // as in the header
@@ -74,11 +77,12 @@ std::string_view KindName(Kind kind);    // as in the header
 // What a name below the cluster path is; nullopt for one that this version cannot place.
 struct Place {
     Kind kind;
-    BackupId backup{};        // begin, packs, manifest, end, pack (its maker), event (if about a backup)
+    BackupId backup{};        // begin, packs, manifest, end, checkpoint, pack (its maker), event (if about a backup)
     std::string pack{};       // pack: "<backup id>/<64 hex>"; quarantine: "<64 hex>"
     std::string subject{};    // event: what it is about; key: its domain
     std::string type{};       // event
-    std::string id{};         // event id, key generation.wrap, writer epoch, quarantine's frame, name of a WAL file
+    std::string
+        id{};    // event id, key generation.wrap, writer epoch, checkpoint's number, quarantine's frame, name of a WAL file
 };
 std::optional<Place> Parse(std::string_view name);
 

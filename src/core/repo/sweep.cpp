@@ -33,7 +33,7 @@ void FenceAbandoned(Repository &repository, const SweepSettings &settings, Sweep
     if (open.empty()) return;
     TimePoint now = StoreNow(repository.storage(), SystemRandom());
     for (const OpenBackup &backup : open) {
-        if (now - backup.begun < settings.abandon_after) {
+        if (now - backup.seen_alive < settings.abandon_after) {
             result.kept_because.push_back(
                 fmt::format("backup {} began {} ago on \"{}\" and is not finished: its packs and its bases stay",
                             backup.id, HumanDuration(now - backup.begun), backup.host));
@@ -85,6 +85,9 @@ void Delete(Repository &repository, const Mark &first, const Mark &second, Sweep
     }
     result.deleted_packs = names.size();
     RemoveInBatches(repository, names, ticker);
+    names.clear();
+    std::ranges::set_intersection(first.stale_checkpoints, second.stale_checkpoints, std::back_inserter(names));
+    RemoveInBatches(repository, names, ticker);
     for (const auto &[id, backup] : second.backups) {
         auto before = first.backups.find(id);
         if (!backup.HasLeftovers() || before == first.backups.end() || !before->second.Gone()) continue;
@@ -123,7 +126,7 @@ SweepResult Sweep(Repository &repository, const SweepSettings &settings, Clock &
     if (!settings.dry_run) RemoveProbes(repository.storage());
     Mark first = MarkAll(repository, ticker);
     result.dead_packs = first.dead.size();
-    bool nothing = first.dead.empty() && first.stale_quarantine.empty() &&
+    bool nothing = first.dead.empty() && first.stale_quarantine.empty() && first.stale_checkpoints.empty() &&
                    std::ranges::none_of(first.backups, [](const auto &item) { return item.second.HasLeftovers(); });
     if (settings.dry_run || nothing) return result;
 

@@ -8,8 +8,9 @@
 namespace ark {
 
 struct SweepSettings {
-    Duration grace = std::chrono::minutes(5);           // between the two marks
-    Duration abandon_after = std::chrono::hours(24);    // an open backup older than this (store's clock) is fenced
+    Duration grace = std::chrono::minutes(5);    // between the two marks
+    Duration abandon_after = std::chrono::hours(
+        24);    // an open backup that wrote nothing about itself for so long (store's clock) is fenced
     bool dry_run = false;
 };
 

@@ -25,12 +25,17 @@ public:
     // The order is the proof: ends and manifests first, begins after, packs last.
     Mark Run() {
         List("", [](const layout::Place &, const ObjectInfo &) {});    // every object must have a place
-        ListBackups({layout::Kind::kEnd, layout::Kind::kManifest, layout::Kind::kPacks});
+        ListBackups({layout::Kind::kEnd, layout::Kind::kManifest, layout::Kind::kPacks, layout::Kind::kCheckpoint});
         ListBackups({layout::Kind::kBegin});
         for (auto &[id, backup] : mark_.backups) Read(id, backup);
+        for (const auto &[id, backup] : mark_.backups) {
+            if (backup.Open()) mark_.bases_of_open.insert(backup.bases.begin(), backup.bases.end());
+        }
         for (auto &[id, backup] : mark_.backups) {
             bool base = backup.manifest && !backup.aborted && !backup.HalfRemoved() && mark_.IsBaseOfOpen(id);
             if (backup.Listed() || base) Keep(id);
+            if (!backup.Open() && !mark_.IsBaseOfOpen(id))
+                mark_.stale_checkpoints.insert(backup.checkpoints.begin(), backup.checkpoints.end());
         }
         ListPacks();
         return std::move(mark_);
@@ -48,13 +53,14 @@ private:
     }
 
     void ListBackups(std::initializer_list<layout::Kind> kinds) {
-        List("backups/", [&](const layout::Place &place, const ObjectInfo &) {
+        List("backups/", [&](const layout::Place &place, const ObjectInfo &info) {
             if (std::ranges::find(kinds, place.kind) == kinds.end()) return;
             MarkedBackup &backup = mark_.backups[place.backup];
             switch (place.kind) {
             case layout::Kind::kBegin: backup.begin = true; break;
             case layout::Kind::kPacks: backup.packs = true; break;
             case layout::Kind::kManifest: backup.manifest = true; break;
+            case layout::Kind::kCheckpoint: backup.checkpoints.push_back(info.name); break;
             default: backup.end = true;
             }
         });
@@ -107,7 +113,10 @@ private:
             quarantine.erase(place.pack.substr(26));
             auto maker = mark_.backups.find(place.backup);
             bool open = maker != mark_.backups.end() && maker->second.Open();
-            if (!open && !alive_.contains(place.pack)) mark_.dead[place.pack] = info.size;
+            // Whoever goes on from a backup that is fenced by now may use all that it stored.
+            bool whole = maker == mark_.backups.end() || !maker->second.manifest || maker->second.aborted;
+            bool resumed = whole && mark_.IsBaseOfOpen(place.backup);
+            if (!open && !resumed && !alive_.contains(place.pack)) mark_.dead[place.pack] = info.size;
         });
         for (const auto &[pack, name] : quarantine) mark_.stale_quarantine.insert(name);
     }
@@ -119,12 +128,6 @@ private:
 };
 
 }    // namespace
-
-bool Mark::IsBaseOfOpen(const BackupId &id) const {
-    return std::ranges::any_of(backups, [&](const auto &other) {
-        return other.second.Open() && std::ranges::find(other.second.bases, id) != other.second.bases.end();
-    });
-}
 
 Mark MarkAll(const Repository &repository, Ticker &ticker) { return Marker(repository, ticker).Run(); }
 

@@ -21,6 +21,7 @@ TEST(Layout, PlacesEveryNameItSpells) {
         {layout::Packs(kBackup), Kind::kPacks},
         {layout::Manifest(kBackup), Kind::kManifest},
         {layout::End(kBackup), Kind::kEnd},
+        {layout::Checkpoint(kBackup, 3), Kind::kCheckpoint},
         {layout::Pack(kBackup + "/" + kHex), Kind::kPack},
         {layout::Event(kBackup, "0000000007-0123abcd", "hold"), Kind::kEvent},
         {layout::Event("cluster", "0000000007-0123abcd", "policy"), Kind::kEvent},
@@ -44,6 +45,8 @@ TEST(Layout, PlacesEveryNameItSpells) {
     EXPECT_EQ(layout::Parse(layout::Event("cluster", "0000000007-0123abcd", "policy"))->type, "policy");
     EXPECT_EQ(layout::Parse(layout::Key("cluster", 3, "0123456789abcdef"))->id, "0000000003.0123456789abcdef");
     EXPECT_EQ(layout::Parse(layout::Quarantine(kHex, 17))->id, "17");
+    EXPECT_EQ(layout::Checkpoint(kBackup, 3), "backups/" + kBackup + "/checkpoint.0000000003");
+    EXPECT_EQ(layout::Parse(layout::Checkpoint(kBackup, 3))->id, "0000000003");
 }
 
 TEST(Layout, ATailsNameSaysWhereItLies) {
@@ -65,6 +68,8 @@ TEST(Layout, DoesNotPlaceNamesThatItDoesNotSpell) {
                                    "backups/" + kBackup,
                                    "backups/" + kBackup + "/manifest2",
                                    "backups/" + kBackup + "/pack",
+                                   "backups/" + kBackup + "/checkpoint",
+                                   "backups/" + kBackup + "/checkpoint.3",
                                    "backups/20260116T080000Z-0A1B2C3D/manifest",
                                    "backups/../manifest",
                                    "packs/" + kBackup + "/" + kHex + "0",

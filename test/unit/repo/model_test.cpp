@@ -16,9 +16,11 @@ constexpr Duration kDay = std::chrono::hours(24), kAtOnce = Duration::zero();
 struct Pair {
     const char *name;
     std::function<Turns::Actor(World &)> first, second;
+    int interrupted = 0;    // backups were, before, each going on from the one before it
 };
 
 Turns::Actor Backup(World &world) { return world.AddBackup({1, 2, 1, 2}, {}); }
+Turns::Actor Resume(World &world) { return world.AddBackup({3, 2, 1, 2}, {.newest = 1, .resumes = true}); }
 Turns::Actor ExpireAndSweep(World &world) { return world.AddExpireAndSweep(0, kDay); }
 Turns::Actor ExpireAndFence(World &world) { return world.AddExpireAndSweep(0, kAtOnce); }
 Turns::Actor KeepOneAndFence(World &world) { return world.AddExpireAndSweep(1, kAtOnce); }
@@ -47,14 +49,20 @@ const Pair kPairs[] = {{"BackupAndExpireAndSweep", Backup, ExpireAndSweep},
                        {"CommitAskedAgainAndExpireAndSweep", BackupThatAsksAgain, ExpireAndSweep},
                        {"CommitGivenUpAndExpireAndFence", BackupThatGivesUpItsCommit, ExpireAndFence},
                        {"PackGivenUpAndExpireAndSweep", BackupThatGivesUpAPack, ExpireAndSweep},
-                       {"TwoSweeps", ExpireAndFence, ExpireAndSweep}};
+                       {"TwoSweeps", ExpireAndFence, ExpireAndSweep},
+                       {"ResumeAndExpireAndSweep", Resume, ExpireAndSweep, 1},
+                       {"ResumeAndExpireAndFence", Resume, ExpireAndFence, 1},
+                       {"ResumeAndKeepOneAndFence", Resume, KeepOneAndFence, 1},
+                       {"ResumeAgainAndExpireAndFence", Resume, ExpireAndFence, 2},
+                       {"TwoResume", Resume, Resume, 1}};
 
-// Two backups that share packs, of which the older one may have been expired.
-std::unique_ptr<World> Base(bool expired) {
+// Two backups that share packs, of which the older one may have been expired; and some that did not come to their end.
+std::unique_ptr<World> Base(bool expired, int interrupted) {
     auto world = std::make_unique<World>(1);
     world->TakeBackup({1, 1, 1, 1});
     world->TakeBackup({1, 2, 1, 1});
     if (expired) world->Expire(1);
+    for (int i = 0; i < interrupted; i++) world->Interrupt({3, 2, 2, 1});
     return world;
 }
 
@@ -67,7 +75,7 @@ std::size_t RunSteps(World &world, Turns::Actor actor, std::size_t steps) {
 // A last backup that reuses what is there, then quiet.
 void Finish(World &world) {
     world.RunAll();
-    if (world.problem().empty()) world.TakeBackup({1, 2, 2, 2}, {.newest = 2});
+    if (world.problem().empty()) world.TakeBackup({1, 2, 2, 2}, {.newest = 2, .resumes = true});
     if (world.problem().empty()) world.Settle();
 }
 
@@ -110,7 +118,7 @@ std::string Report(const World &world, const std::string &schedule) {
 
 class Pairs : public testing::TestWithParam<std::tuple<Pair, bool, bool>> {
 protected:
-    Pairs() : base_(Base(std::get<1>(GetParam()))) {
+    Pairs() : base_(Base(std::get<1>(GetParam()), std::get<0>(GetParam()).interrupted)) {
         const Pair &pair = std::get<0>(GetParam());
         bool turned = std::get<2>(GetParam());
         one_ = turned ? pair.second : pair.first;
@@ -206,9 +214,10 @@ std::string RunSeed(std::uint64_t seed) {
     auto age = [&] { return random.Below(2) == 0 ? kAtOnce : kDay; };
     world.TakeBackup(versions());
     world.TakeBackup(versions());
+    if (random.Below(2) == 0) world.Interrupt(versions());
     if (random.Below(2) == 0) world.SetMishaps(RandomMishaps(random));
     for (std::uint64_t i = 1 + random.Below(3); i > 0; i--)
-        world.AddBackup(versions(), {.newest = 1 + random.Below(2)}, 2);
+        world.AddBackup(versions(), {.newest = 1 + random.Below(2), .resumes = random.Below(2) == 0}, 2);
     for (std::uint64_t i = random.Below(2); i > 0; i--) world.AddExpire(random.Below(2));
     for (std::uint64_t i = 1 + random.Below(2); i > 0; i--) world.AddExpireAndSweep(random.Below(3), age());
     if (random.Below(2) == 0) world.AddSweep(age());

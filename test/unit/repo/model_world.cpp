@@ -164,6 +164,12 @@ void World::Backup(const std::shared_ptr<Repository> &repository, const Versions
     BackupPlan plan{.kind = "logical", .domain = "cluster", .bases = {}, .reason = "model"};
     for (const BackupSummary &listed : ListBackups(*repository, nullptr, clock_.Now()))
         if (plan.bases.size() < reuse.newest) plan.bases.push_back(listed.manifest.clear.backup);
+    if (reuse.resumes) {
+        plan.resumes_after = 0;
+        if (!plan.bases.empty())
+            if (std::optional<ManifestClear> newest = ReadManifestClear(*repository, plan.bases.front()))
+                plan.resumes_after = newest->sequence;
+    }
     auto session = BackupSession::Begin(repository, keys, plan, clock_, random_);
     mine.id = session->id();
     made_of_[mine.id] = versions;
@@ -173,6 +179,12 @@ void World::Backup(const std::shared_ptr<Repository> &repository, const Versions
             for (TreeCursor at(session->frames(), TreeRootFromJson(session->BaseManifest(base).body.at("tree")));
                  at.Current() != nullptr; at.Next())
                 known[at.Path()].push_back(FrameRefFromJson(at.Current()->at("frames").at(0)));
+        for (const ResumedBackup &resumed : session->resumed()) {
+            CheckpointEntries left = session->EntriesOf(resumed);
+            for (std::size_t table = 0; table < versions.size(); table++)
+                if (const Json *entry = left.SkipTo(TablePath(table)); entry && entry->at("path") == TablePath(table))
+                    known[TablePath(table)].push_back(FramesOf(*entry).at(0));
+        }
         std::vector<Json> entries;
         auto store = [&](PackWriter &packs, std::size_t table) {
             std::string text = TableText(table, versions[table]), path = TablePath(table);
@@ -200,6 +212,12 @@ void World::Backup(const std::shared_ptr<Repository> &repository, const Versions
             }
             packs->Finish();
             for (const Json &entry : entries) mine.packs.insert(FrameRefFromJson(entry.at("frames").at(0)).pack);
+            if (last || !reuse.resumes) continue;
+            std::string lines;
+            for (const Json &entry : entries)
+                if (!session->IsOfBase(FramesOf(entry).at(0))) lines += JsonText(entry) + "\n";
+            session->WriteCheckpoint(Json::object(), lines);
+            if (reuse.dies) throw Error(Code::kCancelled, "it dies");
         }
         bool fenced = ReadManifestClear(*plain_, mine.id).has_value();
         session->Commit({{"tree", ToJson(root)}});
@@ -256,6 +274,15 @@ void World::TakeBackup(const Versions &versions, Reuse reuse) {
     clock_.Advance(std::chrono::minutes(1));
     InFlight mine;
     Backup(OpenFor(StorageOf(kNobody)), versions, reuse, mine);
+}
+
+void World::Interrupt(const Versions &versions) {
+    try {
+        TakeBackup(versions, {.newest = 1, .resumes = true, .dies = true});
+    } catch (const Error &) {    // as it should
+        return;
+    }
+    Fail("a backup that dies came to its end");
 }
 
 void World::Expire(std::size_t keep_last) { ExpireIn(*OpenFor(StorageOf(kNobody)), keep_last); }

@@ -19,6 +19,8 @@ enum class Mishap { kNone, kAnswerLost, kDoneLater };
 
 struct Reuse {
     std::size_t newest = 1;    // base the backup on that many of the newest ones listed
+    bool resumes = false;      // goes on from those that were interrupted, and leaves word for others
+    bool dies = false;         // once it has
 };
 
 class World {
@@ -48,6 +50,7 @@ public:
 
     // Without steps, by a program that nothing happens to.
     void TakeBackup(const Versions &versions, Reuse reuse = {});
+    void Interrupt(const Versions &versions);    // a backup that dies half-way, and left word of what it stored
     void Expire(std::size_t keep_last);
     // A day after everybody stopped: sweeps until nothing changes; then what is left must be needed by somebody.
     void Settle();
