@@ -58,6 +58,19 @@ Json BackupObject(Engine &engine, const std::shared_ptr<Repository> &repository,
     return BackupToJson(engine.Find(repository, id), *repository, engine.StoreName());
 }
 
+namespace {
+
+// What is said only where there was any of it.
+std::string Extra(std::uint64_t rewritten, std::uint64_t resumed) {
+    std::string text;
+    if (resumed > 0)
+        text += fmt::format(", {} were there already from a backup that was interrupted", HumanBytes(resumed));
+    if (rewritten > 0) text += fmt::format(", {} stored again to tidy the store", HumanBytes(rewritten));
+    return text;
+}
+
+}    // namespace
+
 Json ResultOfBackup(Engine &engine, const std::shared_ptr<Repository> &repository, const ExportResult &taken) {
     Json result;
     Json backup = BackupObject(engine, repository, taken.backup_id);
@@ -69,9 +82,11 @@ Json ResultOfBackup(Engine &engine, const std::shared_ptr<Repository> &repositor
     result["finished_at"] = backup["finished_at"];
     result["bytes_read"] = taken.plain_bytes;
     result["bytes_stored"] = taken.new_bytes;
+    result["bytes_rewritten"] = taken.rewritten_bytes;
     result["message"] =
         fmt::format("{} tables, {} rows, {} read, {} stored, {} reused", taken.tables, taken.rows,
-                    HumanBytes(taken.plain_bytes), HumanBytes(taken.new_bytes), HumanBytes(taken.reused_bytes));
+                    HumanBytes(taken.plain_bytes), HumanBytes(taken.new_bytes), HumanBytes(taken.reused_bytes)) +
+        Extra(taken.rewritten_bytes, 0);
     result["warnings"] = taken.warnings;
     result["backup"] = std::move(backup);
     return result;
@@ -94,6 +109,7 @@ PhysicalRequest MakePhysicalRequest(Engine &engine, const Arguments &arguments) 
     request.host = HostName();
     if (const std::string &directory = engine.Server().data_directory; !directory.empty())
         request.directory = FingerprintOf(directory);
+    request.rewrite_share = static_cast<double>(config.Int("rewrite_share")) / 100.0;
     return request;
 }
 
@@ -110,6 +126,8 @@ Json ResultOfPhysical(Engine &engine, const std::shared_ptr<Repository> &reposit
     result["files"] = taken.files;
     result["bytes_unread"] = taken.unread_bytes;
     result["bytes_reused"] = taken.reused_bytes;
+    result["bytes_resumed"] = taken.resumed_bytes;
+    result["bytes_rewritten"] = taken.rewritten_bytes;
     result["bad_pages"] = taken.bad_pages;
     result["start_lsn"] = taken.start_lsn;
     result["stop_lsn"] = taken.stop_lsn;
@@ -118,7 +136,9 @@ Json ResultOfPhysical(Engine &engine, const std::shared_ptr<Repository> &reposit
         fmt::format("{}{} files, {} read, {} unchanged and not read, {} stored, {} reused, WAL {} to {}",
                     backup["from_standby"] == true ? TextOf(backup["copied_from"]) + ": " : std::string(), taken.files,
                     HumanBytes(taken.plain_bytes - taken.unread_bytes), HumanBytes(taken.unread_bytes),
-                    HumanBytes(taken.clear.new_bytes), HumanBytes(taken.reused_bytes), taken.start_lsn, taken.stop_lsn);
+                    HumanBytes(taken.clear.new_bytes), HumanBytes(taken.reused_bytes), taken.start_lsn,
+                    taken.stop_lsn) +
+        Extra(taken.rewritten_bytes, taken.resumed_bytes);
     result["warnings"] = taken.warnings;
     result["backup"] = std::move(backup);
     AddRecoveryIfReadable(result, engine, repository);

@@ -168,6 +168,29 @@ for my $key ([ "--encryption-key=file:$store/wrong" ], [])
 	ok(!-e $nothing, 'and left nothing');
 }
 
+# A backup whose program is killed is gone on from: what it had stored is not stored again.
+my $large = $other->data_dir . '/large.bin';
+PostgreSQL::Test::Utils::system_or_bail('dd', 'if=/dev/urandom', "of=$large", 'bs=1M', 'count=200', 'status=none');
+write_file("$bin/closed", 0600, '');    # it cannot end without its WAL
+$running = IPC::Run::start([ "$bin/pg_ark", 'backup', '--kind=physical', '--jobs=1', '--quiet', @where, '--conninfo', 'host=' . $other->host . ' port=' . $other->port . ' user=' . getpwuid($<) ], '<', \undef, '>', \$printed, '2>', \$told);
+my $tries = 0;
+until ((() = glob("$store/ark/" . path_of($other) . '/backups/*/checkpoint.*')) >= 3) { $tries++ < 1800 or die "no checkpoints: $told"; select undef, undef, undef, 0.1; }
+$running->signal('KILL');
+$running->finish;
+unlink "$bin/closed" or die $!;
+archived($other);
+my $resumed = ark($other, 'backup', '--kind=physical', '--jobs=1', '--json', '--label=resumed');
+is($resumed->{exit}, 0, 'the backup after one that was killed') or diag($resumed->{err});
+my %told = $resumed->{out} =~ /"(bytes_\w+)": (\d+)/g;
+cmp_ok($told{bytes_resumed}, '>', 80 << 20, 'reuses what that one stored');
+cmp_ok($told{bytes_stored}, '<', 120 << 20, 'and stores the rest alone');
+is(ark($other, 'expire', '--grace=1ms')->{exit}, 0, 'a sweep follows');
+is(scalar(() = glob("$store/ark/" . path_of($other) . '/backups/*/checkpoint.*')), 0, 'and takes what the killed one left');
+($copy) = restore($other, 'what it reused comes back', ['--restore-point=resumed']);
+is(system('cmp', '-s', $large, $copy->data_dir . '/large.bin'), 0, 'as it was');
+$copy->stop;
+unlink $large or die $!;
+
 # A disk that is too small is known before anything is written. One that fills up all the same, because small files take more room than they
 # have bytes, ends the restore.
 mkdir $other->data_dir . '/tiny' or die $!;

@@ -50,50 +50,39 @@ std::uint64_t PieceLength(std::uint64_t file_size, std::uint64_t number) {
     return std::min(kPieceSize, file_size - number * kPieceSize);
 }
 
-BaseFiles::BaseFiles(BackupSession &session, Log &log) : session_(session), log_(log) {
-    if (session.bases().empty()) return;
-    body_ = session.BaseManifest(session.bases().front()).body;
-    root_ = TreeRootFromJson(body_.at("tree"));
-    cursor_.emplace(session.frames(), *root_);
-}
-
 template <class Ask>
 auto BaseFiles::Guarded(Ask ask) -> decltype(ask()) {
-    if (!cursor_) return {};
+    if (!skip_to_) return {};
     try {
         return ask();
     } catch (const Error &error) {
         if (error.code != Code::kCorrupt && error.code != Code::kNotFound) throw;
-        log_.Warn(fmt::format("the list of files of backup {} is damaged, so the rest is stored afresh: {}",
-                              session_.bases().front(), error.message));
-        cursor_.reset();
-        root_.reset();
+        log_->Warn(fmt::format("the list of files of backup {} is damaged, so the rest is stored afresh: {}", backup_,
+                               error.message));
+        skip_to_ = nullptr;
         return {};
     }
 }
 
+const Json *BaseFiles::At(const std::string &path) {
+    const Json *entry = skip_to_(path);
+    return entry && entry->at("path").get_ref<const std::string &>() == path ? entry : nullptr;
+}
+
 std::optional<BaseFile> BaseFiles::File(const std::string &path) {
     return Guarded([&]() -> std::optional<BaseFile> {
-        cursor_->SkipTo(path);
-        if (!cursor_->Current() || cursor_->Path() != path) return std::nullopt;
-        return FileFromEntry(*cursor_->Current());
+        const Json *entry = At(path);
+        return entry ? std::optional(FileFromEntry(*entry)) : std::nullopt;
     });
 }
 
 std::optional<BasePiece> BaseFiles::PieceOf(const std::string &path, const BaseFile &file, std::uint64_t number) {
     return Guarded([&]() -> std::optional<BasePiece> {
-        std::string piece = PiecePath(path, number);
         if (number * kPieceSize >= file.facts.size) return std::nullopt;
-        cursor_->SkipTo(piece);
-        if (!cursor_->Current() || cursor_->Path() != piece) return std::nullopt;
-        const Json &entry = *cursor_->Current();
-        return BasePiece{entry, PieceFromEntry(entry, PieceLength(file.facts.size, number), file.unit)};
+        const Json *entry = At(PiecePath(path, number));
+        if (!entry) return std::nullopt;
+        return BasePiece{*entry, PieceFromEntry(*entry, PieceLength(file.facts.size, number), file.unit)};
     });
-}
-
-TreeWriter::Reuse BaseFiles::NodeReuse() {
-    if (!root_) return nullptr;
-    return ark::NodeReuse(session_.frames(), *root_, [this](const FrameRef &ref) { return session_.Reference(ref); });
 }
 
 }    // namespace ark

@@ -1,8 +1,9 @@
-// The files of the base that a new backup compares with, asked for in ascending order of their paths. One thread uses it.
+// The files of an earlier backup that a new one compares with, asked for in ascending order of their paths. One thread uses it.
 #pragma once
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -38,28 +39,26 @@ BaseFile FileFromEntry(const Json &entry);    // throws kCorrupt
 std::string PiecePath(const std::string &file_path, std::uint64_t number);
 std::uint64_t PieceLength(std::uint64_t file_size, std::uint64_t number);
 
-// Where the base's tree turns out to be damaged, nothing more of it is used: a warning says so.
+// Where the list of its files turns out to be damaged, nothing more of it is used: a warning says so.
 class BaseFiles {
 public:
-    BaseFiles(BackupSession &session, Log &log);    // without a base: every question is answered with nothing
+    // The first entry whose path is `path` or behind it, nullptr if there is none; asked in ascending order.
+    using SkipTo = std::function<const Json *(std::string_view path)>;
+    BaseFiles(BackupId backup, SkipTo skip_to, Log &log)
+        : backup_(std::move(backup)), skip_to_(std::move(skip_to)), log_(&log) {}
 
     std::optional<BaseFile> File(const std::string &path);
     // A piece of the file that was asked for last.
     std::optional<BasePiece> PieceOf(const std::string &path, const BaseFile &file, std::uint64_t number);
-    TreeWriter::Reuse NodeReuse();
-    const Json *body() const {
-        return body_.is_object() ? &body_ : nullptr;
-    }    // of the base's manifest; null without one
 
 private:
     template <class Ask>
     auto Guarded(Ask ask) -> decltype(ask());
+    const Json *At(const std::string &path);
 
-    BackupSession &session_;
-    Log &log_;
-    Json body_;
-    std::optional<TreeRoot> root_;
-    std::optional<TreeCursor> cursor_;
+    BackupId backup_;
+    SkipTo skip_to_;    // none: it is damaged
+    Log *log_;
 };
 
 }    // namespace ark

@@ -9,6 +9,18 @@ namespace {
 constexpr int kReadings = 5;
 constexpr auto kPause = std::chrono::milliseconds(20);
 
+// How much of a piece that is the base's lies in such frames.
+template <class Which>
+std::uint64_t BytesIn(const PieceRequest &piece, Which which) {
+    std::uint64_t bytes = 0, at = 0;
+    for (const UnitRun &run : piece.base->map) {
+        std::uint64_t end = std::min(at + run.units * piece.unit, piece.length);
+        if (which(piece.base->frames[run.frame])) bytes += end - at;
+        at = end;
+    }
+    return bytes;
+}
+
 }    // namespace
 
 void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker) {
@@ -19,6 +31,9 @@ void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &
         counters.read_bytes += piece->length;
         counters.reused_bytes += piece->length;
         counters.unread_bytes += piece->length;
+        counters.resumed_bytes += BytesIn(*piece, [&](const FrameRef &frame) { return session.IsResumed(frame); });
+        frames = std::move(piece->base->frames);
+        piece->base.reset();
         return;
     }
     Piece read;
@@ -38,6 +53,7 @@ void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &
     }
     if (looks_unchanged && piece->base && read.units != piece->base->units) counters.silent_changes++;
     piece_entry = PieceEntry(piece->path, read, piece->unit);
+    frames = std::move(read.frames);
     piece->base.reset();
 }
 
@@ -58,16 +74,21 @@ bool FileTask::ReadWholeFile(BackupSession &session, PackWriter &packs, Physical
         if (ReadPiece(request, session, packs, once, ticker, read) == PieceOutcome::kFileIsGone) return false;
         if (stat(piece->file.c_str(), &after) != 0 || FactsOf(after) == FactsOf(before) || reading == kReadings) {
             counters.read_bytes += once.read_bytes;
-            if (reading == 1) counters.reused_bytes += once.reused_bytes;
+            if (reading == 1) {
+                counters.reused_bytes += once.reused_bytes;
+                counters.resumed_bytes += once.resumed_bytes;
+                counters.rewritten_bytes += once.rewritten_bytes;
+            }
             return true;
         }
         request.base = read;
+        request.left.clear();
         std::this_thread::sleep_for(kPause);
     }
 }
 
 void FileTask::Emit(TreeWriter &tree) const {
-    if (file && file->gone) return;
+    if (!IsPartOfBackup()) return;
     if (entry) tree.Add(*entry);
     if (piece_entry) tree.Add(*piece_entry);
 }

@@ -20,6 +20,7 @@ struct FileTask {
     std::optional<PieceRequest> piece = {};
     std::optional<Json> unread = {};         // the base's entry of the piece, if the file seems to be unchanged
     std::optional<Json> piece_entry = {};    // once it has run
+    std::vector<FrameRef> frames = {};       // of that
 
     bool looks_unchanged = false;    // as far as the file system tells, and it is read all the same
     // Not a relation, and of one piece: no WAL mends what changes while it is read, so it is read until it stands still.
@@ -27,6 +28,7 @@ struct FileTask {
 
     void Run(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker);
     void Emit(TreeWriter &tree) const;
+    bool IsPartOfBackup() const { return !file || !file->gone; }
 
     std::string What() const { return piece ? piece->relative : std::string(); }
     std::size_t MemoryCost() const { return 64 << 10; }    // its entry; what is being read is a reader's

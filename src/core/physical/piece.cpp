@@ -88,6 +88,26 @@ Piece PieceFromEntry(const Json &entry, std::uint64_t length, std::uint64_t unit
     return piece;
 }
 
+std::vector<std::uint64_t> UsedBytes(const std::vector<FrameRef> &frames, const std::vector<UnitRun> &map,
+                                     std::uint64_t unit) {
+    std::vector<std::uint64_t> used(frames.size());
+    for (const UnitRun &run : map)
+        if (run.frame < used.size()) used[run.frame] += run.units;
+    for (std::size_t i = 0; i < frames.size(); i++) {
+        std::uint64_t units = std::max<std::uint64_t>(UnitsIn(frames[i].size, unit), 1);
+        used[i] = frames[i].stored * std::min(used[i], units) / units;
+    }
+    return used;
+}
+
+std::vector<std::uint64_t> UsedBytesOfEntry(const Json &entry, const std::vector<FrameRef> &frames,
+                                            std::uint64_t unit) {
+    if (entry.contains("map")) return UsedBytes(frames, MapFromJson(ArrayOf(entry, "map")), unit);
+    std::vector<std::uint64_t> used;
+    for (const FrameRef &frame : frames) used.push_back(frame.stored);
+    return used;
+}
+
 void PieceBuilder::Extend(std::size_t frame, std::uint64_t first) {
     if (!piece_.map.empty()) {
         UnitRun &last = piece_.map.back();

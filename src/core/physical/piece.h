@@ -44,6 +44,12 @@ Piece PieceFromEntry(const Json &entry, std::uint64_t length, std::uint64_t unit
 // How many bytes of the piece stand at a unit: `unit`, less at the end.
 std::uint64_t UnitLength(std::uint64_t number, std::uint64_t length, std::uint64_t unit);
 
+// How many of each frame's stored bytes the piece needs, as far as that can be told from how many of its units it uses.
+std::vector<std::uint64_t> UsedBytes(const std::vector<FrameRef> &frames, const std::vector<UnitRun> &map,
+                                     std::uint64_t unit);
+// The same of an entry, whose frames these are; throws kCorrupt.
+std::vector<std::uint64_t> UsedBytesOfEntry(const Json &entry, const std::vector<FrameRef> &frames, std::uint64_t unit);
+
 // Puts a piece together, unit by unit in order. The caller stores frames: a new one when the builder says so.
 class PieceBuilder {
 public:

@@ -46,7 +46,7 @@ public:
     }
 
 private:
-    enum Usable : char { kUnknown, kYes, kNo };
+    enum Usable : char { kUnknown, kYes, kResumed, kNo, kLeft };
 
     // The file's bytes from there; what it has not is left as it is.
     void ReadAt(std::uint64_t at, MutableBytes to) {
@@ -90,12 +90,14 @@ private:
     void AddUnit(std::uint64_t number, ByteView unit) {
         std::string digest = session_.key().Digest(unit).substr(0, kUnitDigits);
         counters_.read_bytes += unit.size();
-        if (request_.base && number < request_.base->Units() && request_.base->Unit(number) == digest &&
-            MayUse(places_[number].frame)) {
+        bool same = request_.base && number < request_.base->Units() && request_.base->Unit(number) == digest;
+        if (same && MayUse(places_[number].frame)) {
             builder_.Keep(*request_.base, places_[number].frame, places_[number].first, digest);
             counters_.reused_bytes += unit.size();
+            if (usable_[places_[number].frame] == kResumed) counters_.resumed_bytes += unit.size();
             return;
         }
+        if (same && usable_[places_[number].frame] == kLeft) counters_.rewritten_bytes += unit.size();
         if (filling_.size() + unit.size() > kPhysicalFrame) Store();
         builder_.Add(digest);
         Append(filling_, unit);
@@ -108,8 +110,17 @@ private:
     }
 
     bool MayUse(std::size_t frame) {
-        if (usable_[frame] == kUnknown) usable_[frame] = session_.Reference(request_.base->frames[frame]) ? kYes : kNo;
-        return usable_[frame] == kYes;
+        Usable &usable = usable_[frame];
+        if (usable == kUnknown) {
+            const FrameRef &ref = request_.base->frames[frame];
+            if (!request_.left.empty() && request_.left[frame])
+                usable = kLeft;
+            else if (!session_.Reference(ref))
+                usable = kNo;
+            else
+                usable = session_.IsResumed(ref) ? kResumed : kYes;
+        }
+        return usable == kYes || usable == kResumed;
     }
 
     void LayOutBase() {

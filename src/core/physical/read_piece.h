@@ -24,6 +24,8 @@ struct PhysicalCounters {
     std::atomic<std::uint64_t> read_bytes{
         0};    // of files, also of those that were not read because they are the base's
     std::atomic<std::uint64_t> reused_bytes{0};
+    std::atomic<std::uint64_t> resumed_bytes{0};      // of these, what interrupted backups had stored
+    std::atomic<std::uint64_t> rewritten_bytes{0};    // not reused, although they are the same
     std::atomic<std::uint64_t> unread_bytes{0};
     std::atomic<std::uint64_t> bad_pages{0};
     std::atomic<std::uint64_t> silent_changes{
@@ -50,6 +52,7 @@ struct PieceRequest {
     PageRules pages;
     RateLimit *rate = nullptr;         // of reading, where there is one; shared
     std::optional<Piece> base = {};    // the same place of the base's file, in the same units
+    std::vector<bool> left = {};       // of the base's frames: to be stored afresh; none if empty
 };
 
 enum class PieceOutcome { kRead, kFileIsGone };

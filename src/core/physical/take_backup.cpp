@@ -10,6 +10,7 @@
 #include "base/ordered_work.h"
 #include "pgdata/data_directory.h"
 #include "physical/backup_source.h"
+#include "physical/earlier_files.h"
 #include "physical/file_task.h"
 #include "physical/file_walk.h"
 #include "repo/catalog.h"
@@ -23,18 +24,16 @@ constexpr const char *kApplicationName = "pg_ark base backup";
 constexpr std::string_view kStandbySignal = "standby.signal";
 constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr auto kWatch = std::chrono::seconds(1);
-constexpr std::int64_t kSettled = 2'000'000;    // microseconds between a file's last change and the base's first look
 
-// The newest one is the base: it holds more of what is the same than any other.
-std::vector<BackupId> FindBase(const Repository &repository, KeyRing *keys, TimePoint now) {
-    for (const BackupSummary &backup : ListBackups(repository, keys, now))
-        if (backup.manifest.clear.kind == "physical" && backup.error.empty() && backup.manifest.readable())
-            return {backup.manifest.clear.backup};
-    return {};
-}
-
-std::int64_t Microseconds(TimePoint time) {
-    return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+// The newest one is the base: it holds more of what is the same than any other. What was interrupted before it is of no use.
+void ChooseBase(BackupPlan &plan, const Repository &repository, KeyRing *keys, TimePoint now) {
+    plan.resumes_after = 0;
+    for (const BackupSummary &backup : ListBackups(repository, keys, now)) {
+        if (backup.manifest.clear.kind != "physical" || !backup.error.empty() || !backup.manifest.readable()) continue;
+        plan.bases = {backup.manifest.clear.backup};
+        plan.resumes_after = backup.manifest.clear.sequence;
+        return;
+    }
 }
 
 // Of the directory whose files were read; null where it is not known.
@@ -73,14 +72,14 @@ public:
         source_->Check();
         BackupPlan plan;
         plan.kind = "physical";
-        plan.bases = FindBase(*repository_, keys_.get(), started_);
+        ChooseBase(plan, *repository_, keys_.get(), started_);
         plan.reason = request_.reason;
         plan.full_every = request_.full_every;
         session_ = BackupSession::Begin(repository_, keys_, plan, clock_, random_);
         try {
             if (begun) begun(session_->id());
             return Take();
-        } catch (...) {    // whatever it was: nothing of this backup will be used
+        } catch (...) {    // whatever it was: nothing of this backup will be used, but by one that goes on from it
             EndThreads();
             packs_.clear();
             session_->Abort();
@@ -129,15 +128,24 @@ private:
     PhysicalResult Take() {
         Report("start");
         source_->Start("pg_ark " + session_->id(), request_.fast_checkpoint);
-        BaseFiles base(*session_, log_);
-        DecideWhatIsRead(base);
-        TreeWriter::Reuse reuse = base.NodeReuse();
+        SayWhatIsResumed();
+        Compaction compaction = CompactionOf(*session_, *repository_, request_.rewrite_share, request_.jobs, ticker_);
+        timeline_ = ReadControl(directory_->path()).timeline;
+        EarlierFiles earlier(*session_,
+                             {.started = started_,
+                              .timeline = timeline_.value,
+                              .read_whole_every = request_.read_whole_every,
+                              .directory = ToJson(request_.directory),
+                              .standby = request_.standby.has_value()},
+                             compaction, log_);
+        read_whole_ = earlier.read_whole();
         for (int i = 0; i <= request_.jobs; i++)
-            packs_.push_back(session_->NewPackWriter({.compression = request_.compression}));
+            packs_.push_back(
+                session_->NewPackWriter({.compression = request_.compression, .target_size = request_.pack_size}));
         PackWriter &own = *packs_.back();
-        TreeWriter tree(own, session_->key(), reuse);
+        TreeWriter tree(own, session_->key(), earlier.NodeReuse());
         copy_started_ = clock_.Now();
-        CopyFiles(base, tree);
+        CopyFiles(earlier, tree);
         source_->Settle();
         Bytes control_file = ReadControlBytes(directory_->path());
         Report("stop");
@@ -154,6 +162,7 @@ private:
         for (auto &packs : packs_) packs->End();
         for (auto &packs : packs_) packs->Finish();
         packs_.clear();
+        checkpoints_->Finish();
         source_->AwaitWal(stopped);
         CheckAboveFloor(*repository_, *keys_, stopped.parsed.timeline, source_->start(), directory_->segment_size());
         Report("commit");
@@ -162,48 +171,45 @@ private:
         result_.backup_id = session_->id();
         result_.plain_bytes = counters_.read_bytes;
         result_.reused_bytes = counters_.reused_bytes;
+        result_.resumed_bytes = counters_.resumed_bytes;
+        result_.rewritten_bytes = counters_.rewritten_bytes;
         result_.unread_bytes = counters_.unread_bytes;
         result_.bad_pages = counters_.bad_pages;
         result_.start_lsn = source_->start().Text();
         result_.stop_lsn = stopped.stop.Text();
         WarnOfBadPages();
-        WarnOfSilentChanges();
+        WarnOfSilentChanges(earlier);
         result_.clear = session_->Commit(body);
         return result_;
     }
 
-    // Whether what the file system says may be believed: not across a timeline, a clock that was set back, or for ever.
-    void DecideWhatIsRead(const BaseFiles &base) {
-        read_whole_ = started_;
-        const Json *body = base.body();
-        if (!body) return;
-        TimePoint base_started = ParseTime(JsonString(*body, "copy_started", "a base backup"));
-        TimePoint base_read = ParseTime(JsonString(*body, "read_whole", "a base backup"));
-        bool same_timeline =
-            JsonNumber(*body, "stop_timeline", "a base backup") == ReadControl(directory_->path()).timeline.value;
-        if (!same_timeline || !OfTheseFiles(*body) || base_started > started_ || base_read > started_) return;
-        settled_until_ = Microseconds(base_started) - kSettled;
-        base_read_whole_ = FormatTime(base_read);
-        // A page that was bad is read again, and named again.
-        believes_ = started_ - base_read < request_.read_whole_every && body->value("bad_pages", 0) == 0;
-        if (believes_) read_whole_ = base_read;
+    void SayWhatIsResumed() {
+        for (const std::string &why_not : session_->unused_bases()) log_.Note(why_not);
+        for (const ResumedBackup &backup : session_->resumed())
+            log_.Note(fmt::format("resumes backup {}, which was interrupted: {} that it had stored are there already",
+                                  backup.interrupted.id, HumanBytes(backup.facts.value("stored_bytes", 0ull))));
     }
 
-    // The base may be a copy of the same cluster's files elsewhere. Older ones do not say where, and are of primaries.
-    bool OfTheseFiles(const Json &base) const {
-        Json was = base.value("directory", Json()), is = ToJson(request_.directory);
-        if (was.is_null() || is.is_null()) return !request_.standby && !base.value("from_standby", false);
-        return was == is;
+    // What the next backup has to know of this one to go on from it.
+    Json CheckpointFacts() const {
+        return {{"timeline", timeline_.value},
+                {"from_standby", request_.standby.has_value()},
+                {"directory", ToJson(request_.directory)},
+                {"copy_started", FormatTime(copy_started_)},
+                {"read_whole", FormatTime(read_whole_)},
+                {"bad_pages", counters_.bad_pages.load()},
+                {"stored_bytes", session_->new_bytes()}};
     }
 
-    void CopyFiles(BaseFiles &base, TreeWriter &tree) {
+    void CopyFiles(EarlierFiles &earlier, TreeWriter &tree) {
         Report("copy");    // also where no reading has to be waited for
+        checkpoints_.emplace(*session_, request_.checkpoints, [this] { return CheckpointFacts(); });
         StartThreads();
         const ControlFile &control = directory_->control();
         BaseBackupRules rules(server_.version_num / 10000, control.catalog_version, TablespacesInside());
         WalkDataDirectory(
             directory_->path(), rules,
-            {.visit = [&](const WalkedFile &file) { IssueEntry(file, base, tree); },
+            {.visit = [&](const WalkedFile &file) { IssueEntry(file, earlier, tree); },
              .foreign =
                  [&](const std::string &relative) {
                      log_.Warn(fmt::format(
@@ -215,14 +221,14 @@ private:
         ThrowIfFailed();
     }
 
-    void IssueEntry(const WalkedFile &file, BaseFiles &base, TreeWriter &tree) {
+    void IssueEntry(const WalkedFile &file, EarlierFiles &earlier, TreeWriter &tree) {
         ticker_.Check();
         if (request_.standby && file.relative == kStandbySignal) return;    // what is made of the backup is none
         NoteTablespace(file);
         if (file.path.ends_with('/'))
             Issue({.entry = Json{{"path", file.path}, {"mode", file.facts.st_mode & 07777}}}, tree);
         else
-            IssueFile(file, base, tree);
+            IssueFile(file, earlier, tree);
     }
 
     // Where the one that is about to be walked is; nothing of one that lies in pg_tblspc itself (allow_in_place_tablespaces).
@@ -246,12 +252,9 @@ private:
         return inside;
     }
 
-    void IssueFile(const WalkedFile &walked, BaseFiles &base, TreeWriter &tree) {
+    void IssueFile(const WalkedFile &walked, EarlierFiles &earlier, TreeWriter &tree) {
         FileFacts facts = FactsOf(walked.facts);
-        std::optional<BaseFile> before = base.File(walked.path);
-        std::uint64_t unit = before ? before->unit : UnitFor(facts.size);
-        bool unchanged =
-            before && before->facts == facts && facts.mtime <= settled_until_ && facts.ctime <= settled_until_;
+        std::uint64_t unit = earlier.Meet(walked.path, facts);
         bool relation = FirstBlock(walked.relative, directory_->control().blocks_per_file).has_value();
         auto state = std::make_shared<WalkedState>();
         result_.files++;
@@ -267,13 +270,13 @@ private:
                                       .unit = unit,
                                       .pages = pages,
                                       .rate = rate_ ? &*rate_ : nullptr};
-            task.looks_unchanged = unchanged;
             task.reads_whole_file = !relation && facts.size <= kPieceSize;
-            if (before)
-                if (std::optional<BasePiece> same = base.PieceOf(walked.path, *before, number)) {
-                    task.piece->base = std::move(same->piece);
-                    if (unchanged && believes_) task.unread = std::move(same->entry);
-                }
+            if (std::optional<EarlierPiece> same = earlier.PieceOf(number)) {
+                task.piece->base = std::move(same->found.piece);
+                task.piece->left = std::move(same->left);
+                task.looks_unchanged = same->unchanged;
+                if (same->believed) task.unread = std::move(same->found.entry);
+            }
             Issue(std::move(task), tree);
         }
         if (entry) Issue({.entry = std::move(entry)}, tree);    // an empty file
@@ -304,6 +307,7 @@ private:
         Watch();
         if (std::unique_ptr<FileTask> task = tasks_.TakeFirstDone()) {
             task->Emit(tree);
+            Checkpoint(*task);
             return;
         }
         Report("copy");
@@ -316,6 +320,11 @@ private:
         watch_at_ = now + kWatch;
         std::scoped_lock lock(connection_mutex_);
         source_->Watch();
+    }
+
+    void Checkpoint(const FileTask &task) {
+        if (task.entry) file_entry_ = *task.entry;
+        if (task.piece_entry && task.IsPartOfBackup()) checkpoints_->Add(*task.piece_entry, task.frames, &file_entry_);
     }
 
     void StartThreads() {
@@ -361,13 +370,13 @@ private:
                         result_.bad_pages == 1 ? "it is" : "they are", places, result_.bad_pages > 5 ? ", …" : ""));
     }
 
-    void WarnOfSilentChanges() {
+    void WarnOfSilentChanges(const EarlierFiles &earlier) {
         if (std::uint64_t pieces = counters_.silent_changes)
             result_.warnings.push_back(fmt::format(
                 "{} piece{} of files differ from the last base backup although size, times and inode of the files do "
                 "not: "
                 "a clock or the storage cannot be trusted, and base backups since {} may hold them as they were",
-                pieces, pieces == 1 ? "" : "s", base_read_whole_));
+                pieces, pieces == 1 ? "" : "s", FormatTime(earlier.base_read_whole().value_or(started_))));
     }
 
     void Report(const char *phase) {
@@ -431,6 +440,7 @@ private:
     StoppableTicker stoppable_;
     Log &log_;
     TimePoint started_{}, copy_started_{}, read_whole_{};
+    TimelineId timeline_{};    // of the files, when the copy began
     std::unique_ptr<Connection> connection_;
     std::mutex connection_mutex_;    // while files are read: a reader may ask it
     ServerIdentity server_;
@@ -442,9 +452,8 @@ private:
     std::vector<std::unique_ptr<PackWriter>> packs_;    // one a reader, and the tree's last
     PhysicalCounters counters_;
     PhysicalResult result_;
-    std::int64_t settled_until_ = INT64_MIN;    // files that changed later may have changed again without a trace
-    bool believes_ = false;                     // that the others are what they were
-    std::string base_read_whole_;
+    std::optional<CheckpointWriter> checkpoints_;
+    Json file_entry_;                                     // of the file whose pieces come
     std::map<std::uint32_t, std::string> tablespaces_;    // that were walked, and where they are
     std::mutex mutex_;
     std::exception_ptr failure_;

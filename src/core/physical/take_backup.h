@@ -7,6 +7,7 @@
 #include "physical/read_piece.h"
 #include "physical/standby_copy.h"
 #include "repo/writers.h"
+#include "repo/checkpoint_writer.h"
 #include "server/connection.h"
 
 namespace ark {
@@ -26,6 +27,9 @@ struct PhysicalRequest {
     std::string host = {};
     std::optional<Fingerprint> directory =
         {};    // of the data directory: times and inodes mean something within one only
+    double rewrite_share = 0.10;               // of the base's bytes: may be stored again to tidy the store
+    CheckpointWriter::Limits checkpoints{};    // for a backup that will go on from this one
+    std::uint64_t pack_size = PackSettings().target_size;
     Json annotations = Json::object();
 };
 
@@ -33,12 +37,14 @@ struct PhysicalResult {
     BackupId backup_id;
     ManifestClear clear;
     std::uint64_t files = 0, plain_bytes = 0, unread_bytes = 0, reused_bytes = 0;
+    std::uint64_t resumed_bytes = 0;      // of the reused ones: what interrupted backups had stored
+    std::uint64_t rewritten_bytes = 0;    // the same as the base's, and stored again to tidy the store
     std::uint64_t bad_pages = 0;
     std::string start_lsn, stop_lsn;
     std::vector<std::string> warnings;
 };
 
-// The newest base backup of the repository is the base. The backup counts when every segment of its WAL is in the store.
+// The newest base backup of the repository is the base; one that was interrupted since then is gone on from. The backup counts when every segment of its WAL is in the store.
 // Fails with kUnsupported for a server on another machine, kInvalidArgument where the server does not archive, kUnavailable where
 // its WAL does not arrive or a standby lags too far, kConflict for a standby that does not belong here or is promoted meanwhile, and as
 // BackupControl does.

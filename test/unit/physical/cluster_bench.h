@@ -47,7 +47,10 @@ private:
 
 class PhaseLog : public Log {
 public:
-    void Note(std::string_view) override {}
+    void Note(std::string_view message) override {
+        std::scoped_lock lock(mutex_);
+        notes.emplace_back(message);
+    }
     void Warn(std::string_view message) override {
         std::scoped_lock lock(mutex_);
         warnings.emplace_back(message);
@@ -61,7 +64,7 @@ public:
         }
         if (entered) entered(progress.phase);
     }
-    std::vector<std::string> warnings;
+    std::vector<std::string> warnings, notes;
     std::function<void(const std::string &phase)> entered;
 
 private:
