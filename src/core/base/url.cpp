@@ -76,6 +76,13 @@ Url ParseUrl(std::string_view text) {
     return url;
 }
 
+std::string Url::Label() const {
+    if (scheme != "file") return host;
+    std::string_view name = path;
+    while (name.ends_with('/')) name.remove_suffix(1);
+    return std::string(name.substr(name.rfind('/') + 1));
+}
+
 std::string Url::ToString() const {
     std::string out = scheme + "://" + PercentEncode(host);
     if (port != 0) out += fmt::format(":{}", port);

@@ -15,6 +15,8 @@ struct Url {
     std::map<std::string, std::string> parameters;    // decoded
 
     std::string ToString() const;    // no secrets can be in it: user information is refused
+    // What a store is called that has no name: the bucket, or the last part of a directory's path.
+    std::string Label() const;
 };
 
 // Throws Error(kInvalidArgument) naming the text's fault; user:password@ is refused with a hint.

@@ -101,6 +101,15 @@ bool DataDirectory::IsReady(const SegmentName &segment) const {
     return std::filesystem::exists(WalDirectory() / "archive_status" / (segment.Text() + std::string(kReady)));
 }
 
+std::uint64_t DataDirectory::ReadyBytes() const {
+    std::uint64_t bytes = 0;
+    EachName(WalDirectory() / "archive_status", [&](std::string_view name) {
+        if (name.ends_with(kReady) && SegmentOf(name.substr(0, name.size() - kReady.size())))
+            bytes += segment_size().bytes();
+    });
+    return bytes;
+}
+
 std::vector<SegmentName> DataDirectory::Segments(TimelineId timeline) const {
     std::vector<SegmentName> names;
     EachName(WalDirectory(), [&](std::string_view name) {

@@ -33,6 +33,7 @@ public:
     // Such files do not change any more, and stay until they were archived.
     std::vector<SegmentName> Ready(const SegmentName &after, std::size_t most) const;
     bool IsReady(const SegmentName &segment) const;    // it waits to be archived
+    std::uint64_t ReadyBytes() const;                  // of all whole segments that wait
     // Segments of a timeline that lie in pg_wal, ascending. Some may be files that the server keeps to write them anew.
     std::vector<SegmentName> Segments(TimelineId timeline) const;
 

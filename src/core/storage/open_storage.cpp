@@ -52,12 +52,6 @@ std::string FilePath(const Url &url) {
     return path;
 }
 
-std::string DerivedName(const Url &url) {
-    if (url.scheme != "file") return url.host;
-    std::string path = FilePath(url);
-    return path.substr(path.rfind('/') + 1);
-}
-
 void CheckUrl(const Url &url, std::string_view tls_min_version) {
     CheckAck(url);
     if (url.scheme == "s3") {
@@ -89,7 +83,7 @@ std::vector<StoreSettings> ParseStoreList(std::string_view text, std::string_vie
         Url url = ParseUrl(one);
         CheckUrl(url, tls_min_version);
         auto given = url.parameters.find("name");
-        std::string name = given != url.parameters.end() ? given->second : DerivedName(url);
+        std::string name = given != url.parameters.end() ? given->second : url.Label();
         if (name.empty()) throw Refused(url, "its name is empty", "Write name=eu or leave the parameter out.");
         if (std::ranges::any_of(stores, [&](const StoreSettings &other) { return other.name == name; }))
             throw Refused(url, fmt::format("another store has the name \"{}\" too", name),

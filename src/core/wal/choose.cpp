@@ -13,7 +13,9 @@ using enum RecoveryGoal::Kind;
 
 std::string WhyItEnds(const RecoveryWindow &window) {
     switch (window.end) {
-    case RecoveryWindow::End::kHole: return fmt::format("WAL segment {} is missing", window.missing.Text());
+    case RecoveryWindow::End::kHole:
+        return fmt::format("WAL segment {} is missing{}{}", window.missing.Text(), window.why.empty() ? "" : ": ",
+                           window.why);
     case RecoveryWindow::End::kExpired: return "the WAL behind it has expired";
     case RecoveryWindow::End::kArchive: break;
     }

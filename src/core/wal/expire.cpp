@@ -39,6 +39,12 @@ WalNeeds ReadNeeds(const Repository &repository, KeyRing &keys, const WalExpiryS
     return needs;
 }
 
+std::vector<WalRange> Judged(const WalArchive &archive, const WalNeeds &needs, const WalExpirySettings &settings) {
+    std::vector<WalRange> ranges = JudgeWal(archive, needs);
+    if (settings.readers.empty() || needs.kept.empty()) return ranges;
+    return KeepForReaders(ranges, settings.readers, needs.kept.back().segment_size, needs.now);
+}
+
 // What goes: names, the oldest first, and their bytes.
 using Going = std::vector<std::pair<std::string, std::uint64_t>>;
 
@@ -46,8 +52,8 @@ struct Judgement {
     std::vector<WalRange> ranges;
     std::vector<TailRange> tail;
 
-    Judgement(const WalArchive &archive, const WalNeeds &needs)
-        : ranges(JudgeWal(archive, needs)), tail(JudgeTail(archive, needs)) {}
+    Judgement(const WalArchive &archive, const WalNeeds &needs, const WalExpirySettings &settings)
+        : ranges(Judged(archive, needs, settings)), tail(JudgeTail(archive, needs)) {}
 
     Going Files() const {
         Going going;
@@ -96,7 +102,7 @@ WalExpiryResult ExpireWal(Repository &repository, KeyRing &keys, const WalExpiry
     if (!settings.dry_run) now = std::min(now, StoreNow(repository.storage(), random));
     WalArchive archive = ReadWalArchive(repository, keys, ticker);
     WalNeeds needs = ReadNeeds(repository, keys, settings, now);
-    Judgement first(archive, needs);
+    Judgement first(archive, needs, settings);
     WalExpiryResult result;
     for (const WalRange &range : first.ranges)
         result.ranges.push_back(
@@ -114,7 +120,7 @@ WalExpiryResult ExpireWal(Repository &repository, KeyRing &keys, const WalExpiry
     // before it commits.
     RaiseWalFloors(repository, keys, keys.Newest("cluster", true, random), FloorsOf(first.ranges, first.tail, needs),
                    settings.by, "no kept base backup needs the WAL before", clock, random);
-    Going second = Judgement(archive, ReadNeeds(repository, keys, settings, now)).Files();
+    Going second = Judgement(archive, ReadNeeds(repository, keys, settings, now), settings).Files();
     std::set<std::pair<std::string, std::uint64_t>> both(second.begin(), second.end());
     std::erase_if(going, [&](const auto &file) { return !both.contains(file); });
     Delete(repository, going, result, ticker, log);

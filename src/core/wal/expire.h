@@ -14,6 +14,7 @@ struct WalExpirySettings {
     std::set<BackupId> as_if_ended{};    // of a dry run
     bool dry_run = false;
     std::string by{};
+    std::vector<WalReader> readers{};
 };
 
 struct ExpiredRange {

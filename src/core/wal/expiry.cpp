@@ -214,6 +214,41 @@ std::vector<TailRange> JudgeTail(const WalArchive &archive, const WalNeeds &need
     return ranges;
 }
 
+std::vector<WalRange> KeepForReaders(const std::vector<WalRange> &ranges, const std::vector<WalReader> &readers,
+                                     WalSegmentSize size, TimePoint now) {
+    auto waiting = [&](const ArchivedFile &file) -> const WalReader * {
+        for (const WalReader &reader : readers) {
+            if (file.stored_at <= now - reader.limit || (reader.has && reader.has->contains(file.name.Text())))
+                continue;
+            auto floor = reader.expired.find(file.name.timeline);
+            bool gone = floor != reader.expired.end() && file.name.segment.part < size.PerLog() &&
+                        file.name.segment.End(size) <= floor->second;
+            if (!gone) return &reader;
+        }
+        return nullptr;
+    };
+    std::vector<WalRange> out;
+    for (const WalRange &range : ranges) {
+        if (range.keep) {
+            out.push_back(range);
+            continue;
+        }
+        const WalReader *last = nullptr;
+        for (const ArchivedFile *file : range.files) {
+            const WalReader *reader = waiting(*file);
+            if (file == range.files.front() || reader != last)
+                out.push_back({range.timeline,
+                               reader != nullptr,
+                               reader ? fmt::format("store \"{}\" has not copied it yet (async_limit)", reader->store)
+                                      : range.reason,
+                               {}});
+            out.back().files.push_back(file);
+            last = reader;
+        }
+    }
+    return out;
+}
+
 WalFloors FloorsOf(const std::vector<WalRange> &ranges, const std::vector<TailRange> &tail, const WalNeeds &needs) {
     WalFloors floors;
     WalArchive none;

@@ -9,6 +9,8 @@
 // are judged like the WAL that they hold, and tell like a segment that a timeline is alive.
 #pragma once
 
+#include <set>
+
 #include "wal/windows.h"
 
 namespace ark {
@@ -36,6 +38,18 @@ struct WalRange {
     std::uint64_t Bytes() const;
     std::string Names() const;    // "000000010000000000000003 to 000000010000000000000007"
 };
+
+// Another store into which this one's WAL is copied (ack=async).
+struct WalReader {
+    std::string store;
+    Duration limit{};                              // how long a file waits for it
+    std::optional<std::set<std::string>> has{};    // names of files; nullopt: that could not be found out
+    WalFloors expired{};                           // what it has deleted itself
+};
+
+// What would go and some reader lacks stays, for as long as that one's limit says.
+std::vector<WalRange> KeepForReaders(const std::vector<WalRange> &ranges, const std::vector<WalReader> &readers,
+                                     WalSegmentSize size, TimePoint now);
 
 // Every file but histories is in one range; ranges come by timeline and position.
 std::vector<WalRange> JudgeWal(const WalArchive &archive, const WalNeeds &needs);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/digest.h"
@@ -147,9 +148,36 @@ std::optional<SegmentName> WalSpool::Asked() const noexcept {
     }
 }
 
+void WalSpool::NoteFailed(TimePoint now) noexcept {
+    try {
+        std::optional<Failing> before = Failed();
+        MakeFolder(fetched_);
+        WriteSmallFile(folder_ / "failed",
+                       FormatTime(before ? before->since : now, true) + " " + FormatTime(now, true));
+    } catch (const std::exception &) {    // the next call tries
+    }
+}
+
+std::optional<WalSpool::Failing> WalSpool::Failed() const noexcept {
+    try {
+        std::string text = ReadWholeFile(folder_ / "failed");
+        std::size_t space = std::min(text.find(' '), text.size());
+        return Failing{ParseTime(text.substr(0, space)), ParseTime(text.substr(std::min(space + 1, text.size())))};
+    } catch (const std::exception &) {
+        return std::nullopt;
+    }
+}
+
+void WalSpool::ForgetFailed() noexcept {
+    std::error_code ignored;
+    std::filesystem::remove(folder_ / "failed", ignored);
+}
+
 std::optional<Fd> WalSpool::LockFetching() { return Lock("fetching.lock"); }
 
 std::optional<Fd> WalSpool::LockShipping() { return Lock("shipping.lock"); }
+
+std::optional<Fd> WalSpool::LockCopying() { return Lock("copying.lock"); }
 
 std::optional<Fd> WalSpool::Lock(const char *name) {
     MakeFolder(fetched_);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "pgdata/wal_name.h"
 
@@ -41,10 +42,20 @@ public:
     void NoteAsked(const SegmentName &segment) noexcept;
     std::optional<SegmentName> Asked() const noexcept;
 
+    // Files could not be stored since then, and one was tried at that time. Best effort.
+    struct Failing {
+        TimePoint since{}, tried{};
+    };
+    void NoteFailed(TimePoint now) noexcept;
+    std::optional<Failing> Failed() const noexcept;
+    void ForgetFailed() noexcept;
+
     // Held by the one process that fetches ahead; nullopt if another one does.
     std::optional<Fd> LockFetching();
     // By the one that ships the WAL.
     std::optional<Fd> LockShipping();
+    // By the one that copies it to other stores.
+    std::optional<Fd> LockCopying();
 
 private:
     std::optional<Fd> Lock(const char *name);

@@ -175,6 +175,17 @@ std::vector<RecoveryWindow> RecoveryWindows(const WalArchive &archive, const std
     return windows;
 }
 
+void ExplainHoles(std::vector<RecoveryWindow> &windows, const std::vector<WalGap> &gaps) {
+    for (RecoveryWindow &window : windows) {
+        if (window.end == RecoveryWindow::End::kExpired) continue;
+        for (const WalGap &gap : gaps)
+            if (gap.Contains(window.missing)) {
+                window.end = RecoveryWindow::End::kHole;
+                window.why = fmt::format("{} ({})", gap.reason, gap.Names());
+            }
+    }
+}
+
 std::string DescribeWindow(const RecoveryWindow &window) {
     std::string text = fmt::format("{}, timeline {}: ", window.backup, window.timeline.value);
     if (window.Opens())
@@ -182,7 +193,8 @@ std::string DescribeWindow(const RecoveryWindow &window) {
                             FormatTime(*window.until_stored));
     else
         text += "cannot be restored";
-    if (window.end == RecoveryWindow::End::kHole) text += fmt::format("; {} is missing", window.missing.Text());
+    if (window.end == RecoveryWindow::End::kHole)
+        text += fmt::format("; {} is missing{}{}", window.missing.Text(), window.why.empty() ? "" : ": ", window.why);
     if (window.end == RecoveryWindow::End::kExpired) text += "; the WAL behind it has expired";
     return text;
 }

@@ -8,8 +8,10 @@
 // the store's clock.
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "pgdata/wal_gap.h"
 #include "repo/catalog.h"
 #include "repo/wal_floors.h"
 #include "wal/archive.h"
@@ -48,6 +50,7 @@ struct RecoveryWindow {
     SegmentName missing{};                      // the first segment that is not there
     End end = End::kArchive;
     std::optional<TimePoint> beyond_stored{};    // of a hole: when the first segment behind it came
+    std::string why{};                           // of a hole: as the store has it on record; empty if it has not
 
     bool Opens() const { return until >= from; }
 };
@@ -55,6 +58,9 @@ struct RecoveryWindow {
 // For each backup in order: a window on its own timeline, and one on each that went on from it at or after its stop, ascending.
 std::vector<RecoveryWindow> RecoveryWindows(const WalArchive &archive, const std::vector<BaseBackup> &backups,
                                             const WalFloors &floors = {});
+
+// What is on record as lost for ever is a hole, whether something lies behind it or not, and why is known.
+void ExplainHoles(std::vector<RecoveryWindow> &windows, const std::vector<WalGap> &gaps);
 
 // For people: "20260116T080000Z-1a2b3c4d, timeline 2: 0/3000100 (opening) to 0/9000000 (when its last file came)", and why it ends there.
 std::string DescribeWindow(const RecoveryWindow &window);

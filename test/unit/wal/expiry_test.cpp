@@ -415,5 +415,42 @@ TEST_P(ExpiryModel, WindowsHoldAfterAnyExpiry) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, ExpiryModel, ::testing::Range<std::uint64_t>(1, 81));
 
+std::string Fates(const std::vector<WalRange> &ranges) {
+    std::string text;
+    for (const WalRange &range : ranges)
+        text += (text.empty() ? "" : ", ") + range.Names() + (range.keep ? " stays" : " goes");
+    return text;
+}
+
+TEST_F(ExpiryTest, WhatAnotherStoreHasNotCopiedWaitsForItForATime) {
+    sample.Segments(1, 1, 12);
+    Keep("c", 1, "0/9000028", "0/9000100");
+    auto text = [&](std::uint64_t n) { return sample.Name(1, n).Text(); };
+    auto judged = [&](const std::vector<WalReader> &readers, std::uint64_t minute) {
+        std::vector<WalRange> ranges =
+            KeepForReaders(JudgeWal(sample.archive, needs), readers, sample.size, ArchiveSample::Minute(minute));
+        std::erase_if(ranges,
+                      [&](const WalRange &range) { return range.files.front()->name.segment >= sample.Name(1, 9); });
+        return Fates(ranges);
+    };
+    WalReader reader{.store = "far", .limit = 10min, .has = std::set<std::string>{text(1), text(2), text(3)}};
+    EXPECT_EQ(judged({}, 12), text(1) + " to " + text(8) + " goes");
+    EXPECT_EQ(judged({reader}, 12), text(1) + " to " + text(3) + " goes, " + text(4) + " to " + text(8) + " stays");
+    EXPECT_EQ(judged({reader}, 16), text(1) + " to " + text(6) + " goes, " + text(7) + " to " + text(8) + " stays")
+        << "no longer than its limit";
+    EXPECT_EQ(judged({reader}, 100), text(1) + " to " + text(8) + " goes");
+    reader.expired[{1}] = sample.Name(1, 6).Start(sample.size);
+    EXPECT_EQ(judged({reader}, 12), text(1) + " to " + text(5) + " goes, " + text(6) + " to " + text(8) + " stays")
+        << "what it has expired itself it does not want";
+    WalReader unknown{.store = "away", .limit = 9min};
+    EXPECT_EQ(judged({reader, unknown}, 12), text(1) + " to " + text(3) + " goes, " + text(4) + " to " + text(5) +
+                                                 " stays, " + text(6) + " to " + text(8) + " stays")
+        << "of a store that does not answer nothing is known";
+    std::vector<WalRange> ranges =
+        KeepForReaders(JudgeWal(sample.archive, needs), {reader}, sample.size, ArchiveSample::Minute(12));
+    EXPECT_EQ(ranges[1].reason, "store \"far\" has not copied it yet (async_limit)");
+    EXPECT_EQ(FloorsOf(ranges, needs), (WalFloors{{{1}, sample.Name(1, 6).Start(sample.size)}}));
+}
+
 }    // namespace
 }    // namespace ark::test

@@ -54,6 +54,24 @@ TEST_F(WindowsTest, AHoleEndsItAndIsNamed) {
     EXPECT_EQ(RecoveryWindows(sample.archive, {b})[0].beyond_stored, ArchiveSample::Minute(9));
 }
 
+TEST_F(WindowsTest, AHoleThatIsOnRecordSaysWhy) {
+    sample.Segments(1, 3, 12, {7, 8});
+    TimePoint at = ArchiveSample::Minute(10);
+    std::vector<RecoveryWindow> windows = RecoveryWindows(sample.archive, {b});
+    ExplainHoles(windows, {{sample.Name(1, 7), sample.Name(1, 8), at, at, "the disk was full"}});
+    EXPECT_EQ(windows[0].why, "the disk was full (000000010000000000000007 to 000000010000000000000008)");
+    EXPECT_NE(DescribeWindow(windows[0]).find("is missing: the disk was full"), std::string::npos);
+    windows = RecoveryWindows(sample.archive, {b});
+    ExplainHoles(windows, {{sample.Name(1, 8), sample.Name(1, 8), at, at, "another one"}});
+    EXPECT_EQ(windows[0].why, "");
+    sample.archive.timelines.clear();
+    sample.Segments(1, 3, 6);
+    windows = RecoveryWindows(sample.archive, {b});
+    EXPECT_EQ(windows[0].end, RecoveryWindow::End::kArchive);
+    ExplainHoles(windows, {{sample.Name(1, 7), sample.Name(1, 8), at, at, "the disk was full"}});
+    EXPECT_EQ(windows[0].end, RecoveryWindow::End::kHole) << "nothing lies behind it, and nothing will come";
+}
+
 TEST_F(WindowsTest, WithoutTheWalUpToItsStopABackupHasNone) {
     BaseBackup c = sample.Backup("c", 1, "0/3000028", "0/5000100");
     sample.Segments(1, 3, 4);
