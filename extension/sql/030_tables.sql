@@ -80,7 +80,7 @@ CREATE TABLE ark_private.backup (
 );
 CREATE INDEX backup_by_time ON ark_private.backup (finished_at);
 
--- Where a cluster can be recovered to, as the store had it when a job last looked; replaced as a whole.
+-- Where a cluster can be recovered to, as the store had it when a job last looked; replaced store by store.
 CREATE TABLE ark_private.recovery_window (
     backup_id text NOT NULL,
     timeline bigint NOT NULL,
@@ -90,11 +90,12 @@ CREATE TABLE ark_private.recovery_window (
     until_lsn pg_lsn,
     ended_by text NOT NULL,
     missing text,
+    reason text,
     restorable boolean NOT NULL,
-    store text,
+    store text NOT NULL,
     encrypted boolean,
     looked_at timestamptz NOT NULL,
-    PRIMARY KEY (backup_id, timeline)
+    PRIMARY KEY (store, backup_id, timeline)
 );
 
 CREATE TABLE ark_private.named_point (
@@ -104,12 +105,13 @@ CREATE TABLE ark_private.named_point (
     "time" timestamptz NOT NULL,
     taken_by text,
     reason text,
-    key text PRIMARY KEY,
+    key text NOT NULL,
     restorable boolean NOT NULL,
     why_not text,
-    store text,
+    store text NOT NULL,
     encrypted boolean,
-    looked_at timestamptz NOT NULL
+    looked_at timestamptz NOT NULL,
+    PRIMARY KEY (store, key)
 );
 
 CREATE TABLE ark_private.backup_content (

@@ -10,10 +10,15 @@ RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ark_live_jobs';
 CREATE FUNCTION ark_private.archive_state(
     OUT archiver_pid bigint, OUT engine_pid bigint, OUT engine text, OUT why_not text, OUT last_archived_wal text, OUT last_archived_at timestamptz,
     OUT archived_count bigint, OUT ahead_count bigint, OUT failing_since timestamptz, OUT failed_wal text, OUT last_failed_at timestamptz,
-    OUT message text, OUT detail text, OUT hint text)
+    OUT message text, OUT detail text, OUT hint text, OUT last_segment text, OUT last_segment_at timestamptz, OUT dropping_since timestamptz,
+    OUT shipped_until text, OUT shipped_at timestamptz)
 RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ark_archive_state';
 CREATE FUNCTION ark_private.wal_sync_state(OUT phase text, OUT since timestamptz, OUT why text, OUT remedy text)
 RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ark_wal_sync_state';
+CREATE FUNCTION ark_private.queue_state(
+    OUT store text, OUT last_copied text, OUT copied_until_at timestamptz, OUT waiting_files bigint, OUT waiting_bytes bigint, OUT waiting_since timestamptz,
+    OUT looked_at timestamptz, OUT failing_since timestamptz, OUT error text, OUT hint text)
+RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ark_queue_state';
 CREATE FUNCTION ark_private.request_cancel(job_id bigint, reason text) RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ark_request_cancel';
 CREATE FUNCTION ark_private.wake_launcher() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ark_wake_launcher';
 CREATE FUNCTION ark_private.next_run_text(cron text, zone text, after text) RETURNS text
@@ -26,6 +31,12 @@ CREATE FUNCTION ark_private.apply_policy_text(policy text, backups text, now tex
 
 CREATE FUNCTION ark_private.server_state() RETURNS jsonb
 LANGUAGE sql VOLATILE AS $$ SELECT ark_private.server_state_text()::pg_catalog.jsonb $$;
+
+CREATE FUNCTION ark_private.stores() RETURNS TABLE (name text, url text, "position" bigint, ack text, is_default boolean, same_disk boolean)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s->>'name', s->>'url', at, s->>'ack', (s->>'is_default')::boolean, (s->>'same_disk')::boolean
+      FROM jsonb_array_elements(ark_private.server_state()->'stores') WITH ORDINALITY AS t(s, at)
+$$;
 
 -- The form of times that the core reads.
 CREATE FUNCTION ark_private.utc(moment timestamptz) RETURNS text

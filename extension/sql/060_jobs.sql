@@ -136,7 +136,7 @@ BEGIN
            message = coalesce(got->>'message', outcome->>'message'), detail = nullif(outcome->>'detail', ''), hint = nullif(outcome->>'hint', ''),
            sqlstate = outcome->>'sqlstate', warnings = ARRAY(SELECT jsonb_array_elements_text(told)),
            -- Lists are kept in their own tables.
-           result = got - '{backups,contents,backup,windows,points}'::text[]
+           result = got - '{backups,contents,backup,windows,points,stores_read}'::text[]
      WHERE job_id = id RETURNING * INTO j;
     IF got IS NOT NULL THEN
         PERFORM ark_private.index_result(j, got);

@@ -56,14 +56,15 @@ LANGUAGE sql STABLE AS $$
               FROM ark_private.backup WHERE ended_at IS NULL AND location IS NOT NULL ORDER BY location, sequence DESC NULLS LAST, backup_id DESC) AS newest
 $$;
 
-CREATE FUNCTION ark_private.put_recovery(windows jsonb, points jsonb) RETURNS void
+-- `stores_read`: the stores that were looked into; of others that are still in use, what was known stays.
+CREATE FUNCTION ark_private.put_recovery(windows jsonb, points jsonb, stores_read jsonb) RETURNS void
 LANGUAGE sql VOLATILE AS $$
-    DELETE FROM ark_private.recovery_window;
-    INSERT INTO ark_private.recovery_window (backup_id, timeline, window_start, window_end, from_lsn, until_lsn, ended_by, missing, restorable, store, encrypted, looked_at)
+    DELETE FROM ark_private.recovery_window AS w WHERE stores_read ? w.store OR NOT EXISTS (SELECT FROM ark_private.stores() AS s WHERE s.name = w.store);
+    INSERT INTO ark_private.recovery_window (backup_id, timeline, window_start, window_end, from_lsn, until_lsn, ended_by, missing, reason, restorable, store, encrypted, looked_at)
     SELECT w->>'backup_id', (w->>'timeline')::bigint, (w->>'window_start')::timestamptz, (w->>'window_end')::timestamptz, (w->>'from_lsn')::pg_lsn,
-           (w->>'until_lsn')::pg_lsn, w->>'end', w->>'missing', (w->>'restorable')::boolean, w->>'store', (w->>'encrypted')::boolean, pg_catalog.clock_timestamp()
+           (w->>'until_lsn')::pg_lsn, w->>'end', w->>'missing', w->>'why', (w->>'restorable')::boolean, w->>'store', (w->>'encrypted')::boolean, pg_catalog.clock_timestamp()
       FROM pg_catalog.jsonb_array_elements(windows) AS w;
-    DELETE FROM ark_private.named_point;
+    DELETE FROM ark_private.named_point AS p WHERE stores_read ? p.store OR NOT EXISTS (SELECT FROM ark_private.stores() AS s WHERE s.name = p.store);
     INSERT INTO ark_private.named_point (name, lsn, timeline, "time", taken_by, reason, key, restorable, why_not, store, encrypted, looked_at)
     SELECT p->>'name', (p->>'lsn')::pg_lsn, (p->>'timeline')::bigint, (p->>'time')::timestamptz, p->>'taken_by', p->>'reason', p->>'key',
            (p->>'restorable')::boolean, p->>'why_not', p->>'store', (p->>'encrypted')::boolean, pg_catalog.clock_timestamp()
@@ -82,7 +83,7 @@ BEGIN
         PERFORM ark_private.put_contents(result->>'backup_id', result->'contents');
     END IF;
     IF jsonb_typeof(result->'windows') = 'array' THEN
-        PERFORM ark_private.put_recovery(result->'windows', coalesce(result->'points', '[]'));
+        PERFORM ark_private.put_recovery(result->'windows', coalesce(result->'points', '[]'), result->'stores_read');
     END IF;
     IF j.verb = 'export' THEN
         INSERT INTO ark_private.export (job_id, backup_id, entity, database, key, bytes, rows, written_at)

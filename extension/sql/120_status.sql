@@ -7,12 +7,6 @@ RETURN db IS NULL
     OR CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_database AS d WHERE d.datname = db) THEN pg_catalog.has_database_privilege(db, 'CONNECT')
             ELSE pg_catalog.pg_has_role('ark_operator', 'USAGE') OR pg_catalog.pg_has_role('ark_restorer', 'USAGE') END;
 
-CREATE FUNCTION ark_private.stores() RETURNS TABLE (name text, url text, "position" bigint, is_default boolean, same_disk boolean)
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT s->>'name', s->>'url', at, (s->>'is_default')::boolean, (s->>'same_disk')::boolean
-      FROM jsonb_array_elements(ark_private.server_state()->'stores') WITH ORDINALITY AS t(s, at)
-$$;
-
 -- The newest restorable backup of each database that exists.
 CREATE FUNCTION ark_private.newest() RETURNS SETOF ark_private.backup
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -68,16 +62,6 @@ BEGIN
             format('SELECT * FROM ark.backup_now(%s); stores the damaged data afresh',
                    CASE WHEN row_found.kind = 'physical' THEN 'kind => ''physical''' ELSE format('database => %L', row_found.database) END);
     END LOOP;
-    -- A younger base backup has opened a window behind the hole.
-    FOR row_found IN
-        SELECT DISTINCT w.missing FROM ark_private.recovery_window AS w
-         WHERE w.ended_by = 'hole' AND NOT EXISTS (SELECT FROM ark_private.recovery_window AS n
-                                                    WHERE n.from_lsn > w.from_lsn AND n.timeline >= w.timeline AND n.restorable AND n.ended_by <> 'hole')
-         ORDER BY w.missing
-    LOOP
-        RETURN QUERY SELECT 'critical', format('WAL segment %s is missing in the store: nothing behind it can be recovered to', row_found.missing),
-            'SELECT * FROM ark.backup_now(kind => ''physical''); opens a new recovery window';
-    END LOOP;
     FOR row_found IN
         SELECT d.datname, n.snapshot_time, n.finished_at FROM pg_database AS d LEFT JOIN ark_private.newest() AS n ON n.database = d.datname
          WHERE d.datallowconn AND NOT d.datistemplate AND (d.datname <> current_database() OR ark_private.has_user_tables() OR n.backup_id IS NOT NULL)
@@ -108,16 +92,13 @@ BEGIN
             'ALTER SYSTEM SET ark.store = ''s3://BUCKET/PATH?region=REGION''; SELECT pg_reload_conf(); SELECT * FROM ark.check_store();';
     END LOOP;
     FOR row_found IN SELECT * FROM ark_private.stores() AS s WHERE s."position" > 1 LOOP
-        RETURN QUERY SELECT 'warning', format('store "%s" is not written yet: this version keeps backups in the first store only', row_found.name),
-            'copy the first store with a tool of its own, and leave one URL in ark.store';
+        RETURN QUERY SELECT 'warning', format('store "%s" gets no backups yet: this version keeps them in the first store only, and WAL in all', row_found.name),
+            'copy the backups with a tool of its own, or take some with pg_ark backup --store=' || quote_literal(row_found.url);
     END LOOP;
-    FOR row_found IN SELECT c.* FROM ark_private.store_check AS c WHERE NOT c.ok AND c."check" <> 'written' LOOP
+    FOR row_found IN SELECT c.* FROM ark_private.store_check AS c WHERE NOT c.ok AND c."check" <> 'backups' LOOP
         RETURN QUERY SELECT 'warning', format('check of store "%s": %s: %s', row_found.store, row_found."check", row_found.detail), coalesce(row_found.hint, 'SELECT * FROM ark.check_store();');
     END LOOP;
-    FOR row_found IN SELECT * FROM ark_private.wal_archive() AS w WHERE w.failing_since IS NOT NULL LOOP
-        RETURN QUERY SELECT 'critical', format('WAL is not archived since %s, and %s segments wait in pg_wal: %s', ark_private.age_text(row_found.failing_since),
-            row_found.backlog_segments, row_found.last_error), coalesce(row_found.hint, 'SELECT * FROM ark.wal_archive;');
-    END LOOP;
+    RETURN QUERY SELECT * FROM ark_private.archive_problems();
     FOR row_found IN SELECT * FROM ark_private.wal_sync_state() AS w WHERE w.phase IN ('catching up', 'timed out', 'refused') LOOP
         RETURN QUERY SELECT CASE row_found.phase WHEN 'catching up' THEN 'warning' ELSE 'critical' END,
             format('commits do not wait for the store since %s although ark.wal_sync is on: %s', date_trunc('second', row_found.since), row_found.why), row_found.remedy;

@@ -16,7 +16,7 @@ SELECT c.backup_id, b.database, c.schema_name, c.table_name, c.kind, c.rows, c.b
  ORDER BY b.sequence DESC, c.schema_name, c.table_name;
 
 CREATE VIEW ark.recovery_windows AS
-SELECT w.backup_id, w.timeline, w.window_start, w.window_end, w.from_lsn, w.until_lsn, w.restorable, w.ended_by, w.missing, w.store, w.encrypted, w.looked_at
+SELECT w.backup_id, w.timeline, w.window_start, w.window_end, w.from_lsn, w.until_lsn, w.restorable, w.ended_by, w.missing, w.reason, w.store, w.encrypted, w.looked_at
   FROM ark_private.recovery_window AS w ORDER BY w.timeline DESC, w.from_lsn DESC;
 
 CREATE VIEW ark.named_points AS
@@ -73,16 +73,16 @@ CREATE VIEW ark.policies AS
 SELECT p.name, ark_private.describe_policy_text(p.rules::text) AS keeps, p.rules - 'name' AS rules, p.changed_by, p.changed_at FROM ark_private.policy AS p ORDER BY p.name;
 
 CREATE VIEW ark.stores AS
-SELECT s.name, s.url, s."position", s.is_default, s.same_disk, c.checked_at, c.ok AS checks_ok,
-       CASE WHEN s."position" > 1 THEN 'it is not written yet: this version keeps backups in the first store only'
+SELECT s.name, s.url, s."position", s.ack, s.is_default, s.same_disk, c.checked_at, c.ok AS checks_ok,
+       CASE WHEN s."position" > 1 THEN 'it gets no backups yet: this version keeps them in the first store only, and WAL in all'
             WHEN s.same_disk THEN 'a copy on the same disk is not a backup' END AS warning
   FROM ark_private.stores() AS s
   LEFT JOIN (SELECT store, max(checked_at) AS checked_at, bool_and(coalesce(ok, true)) AS ok FROM ark_private.store_check GROUP BY store) AS c ON c.store = s.name
  ORDER BY s."position";
 
 CREATE VIEW ark.wal_archive AS
-SELECT w.store, w.mode, w.last_archived_wal, w.last_archived_at, w.archived_count, w.backlog_segments, w.backlog_bytes, w.lag, w.failing_since, w.failed_wal,
-       w.last_error, w.hint
+SELECT w.store, w.ack, w.mode, w.last_archived_wal, w.last_archived_at, w.archived_count, w.backlog_segments, w.backlog_bytes, w.lag, w.failing_since, w.failed_wal,
+       w.last_error, w.hint, w.recoverable_from, w.recoverable_until, w.recoverable_until_lsn, w.loss_if_now, w.lag_bytes, w.shipped_until, w.shipped_at, w.gaps
   FROM ark_private.wal_archive() AS w;
 
 CREATE VIEW ark.audit_log AS

@@ -31,7 +31,7 @@ BEGIN ATOMIC
     SELECT w.backup_id, 'window', 'physical', 'local', NULL, NULL, coalesce(w.window_end, w.window_start), w.window_start, w.window_end,
            date_trunc('second', clock_timestamp() - coalesce(w.window_end, w.window_start)), NULL, NULL, NULL,
            format('timeline %s, %s to %s', w.timeline, w.from_lsn, w.until_lsn), NULL, NULL, NULL, NULL, NULL, ARRAY[w.store], w.encrypted, w.restorable,
-           CASE w.ended_by WHEN 'hole' THEN format('WAL segment %s is missing', w.missing) WHEN 'expired' THEN 'the WAL behind it has expired' END
+           CASE w.ended_by WHEN 'hole' THEN concat_ws(': ', format('WAL segment %s is missing', w.missing), w.reason) WHEN 'expired' THEN 'the WAL behind it has expired' END
       FROM ark.recovery_windows AS w
      WHERE (list_restore_points.kind IS NULL OR list_restore_points.kind = 'window') AND list_restore_points.database IS NULL AND list_restore_points.entity IS NULL
        AND (since IS NULL OR coalesce(w.window_end, w.window_start) >= since) AND (until IS NULL OR w.window_start <= until)

@@ -65,7 +65,7 @@ BEGIN
         ('entities', 'business objects by name'),
         ('policies', 'how long things are kept'),
         ('stores', 'where backups are kept'),
-        ('wal_archive', 'how archiving of WAL goes, for each store; with archive_command one row, since the command says where to'),
+        ('wal_archive', 'how archiving of WAL goes and up to where it can be recovered, for each store; with archive_command one row, since the command says where to'),
         ('audit_log', 'who did what; it only grows, and each row holds a hash of the one before'),
         ('my_rights', 'which of the five roles the current role has'),
         ('status', 'how things are, in one row')) AS v(name, comment)
@@ -89,7 +89,7 @@ BEGIN
         ('window_end', 'last moment of a recovery window: when its last WAL came to the store, by the store''s clock'),
         ('timeline', 'the timeline of the cluster''s history'), ('lsn', 'position in the WAL'), ('from_lsn', 'where the window opens: the end of the base backup'),
         ('until_lsn', 'the first position that is not in the store'), ('ended_by', 'archive (nothing younger was archived yet), hole (a segment is missing) or expired'),
-        ('missing', 'the segment that is missing'), ('looked_at', 'when a job last looked into the store'), ('age', 'how long ago that is'), ('size_bytes', 'data before compression'),
+        ('missing', 'the segment that is missing'), ('ack', 'required: the server keeps its WAL until this store has it; async: WAL is copied there behind the others'), ('looked_at', 'when a job last looked into the store'), ('age', 'how long ago that is'), ('size_bytes', 'data before compression'),
         ('stored_bytes', 'what it needs in the store, shared with other backups'), ('new_bytes', 'what it alone added to the store'),
         ('bytes_read', 'data read'), ('bytes_stored', 'bytes written to the store'), ('bytes', 'size'), ('rows', 'rows'), ('tables', 'tables, or what was done to each'),
         ('entities', 'the entities it is about; null: the whole database'), ('entity', 'the entities it is about'), ('server_version_num', 'version of the server it was taken from'),
@@ -119,7 +119,11 @@ BEGIN
         ('archived_count', 'files archived since the server''s statistics were reset'), ('backlog_segments', 'finished segments that wait to be archived'),
         ('lag', 'how long the one that waits longest has waited; null: none waits'),
         ('failing_since', 'since when archiving fails; null: it does not. With archive_command: since the file that waits longest could be archived'),
-        ('failed_wal', 'the file that could not be archived'), ('last_error', 'why; with archive_command the server log says it'),
+        ('recoverable_from', 'the oldest moment from which every moment until recoverable_until can be recovered; null: no base backup in this store reaches there'),
+        ('recoverable_until', 'until this moment every commit can be recovered from this store alone: from its newest recovery window, what was archived since, and what was shipped of the unfinished segment'),
+        ('recoverable_until_lsn', 'the same as a position in the WAL: the end of what is unbroken'), ('lag_bytes', 'WAL that was written behind that position'),
+        ('shipped_until', 'how far the WAL of the unfinished segment is in the store (ark.wal_ship_interval)'), ('shipped_at', 'what was committed until then lies before that'),
+        ('gaps', 'WAL that is missing in the middle, and why'), ('failed_wal', 'the file that could not be archived'), ('last_error', 'why; with archive_command the server log says it'),
         ('restorable_from', 'the oldest moment that can be restored'), ('restorable_until', 'the newest moment that can be restored'),
         ('loss_if_now', 'what would be lost if the server were lost now, for the database whose backup is oldest'),
         ('restore_estimate', 'how long reading the newest backups takes at the rate last measured; null: never measured'), ('last_backup_at', 'when the last backup ended'),
@@ -138,4 +142,6 @@ BEGIN
 END
 $comments$;
 COMMENT ON COLUMN ark.wal_archive.store IS 'the store; null: archive_command says where to';
-COMMENT ON COLUMN ark.wal_archive.mode IS 'module (archive_library = ''pg_ark''), command, other (another library) or off';
+COMMENT ON COLUMN ark.wal_archive.mode IS 'module (archive_library = ''pg_ark''), command, other (another library), copy (of the other stores: ack=async) or off';
+COMMENT ON COLUMN ark.wal_archive.loss_if_now IS 'if the server were lost now: the commits of this time would be lost, at most';
+COMMENT ON COLUMN ark.recovery_windows.reason IS 'why it is missing, where that is on record';

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include "cli/wal_command.h"
+#include "pgdata/wal_gap.h"
+#include "repo/wal_gaps.h"
+#include "wal/missing.h"
 #include "wal/succession.h"
 
 namespace ark::cli {
@@ -28,18 +31,43 @@ Archiving::Archiving(Engine &outer, DataDirectory directory, const WalFileName &
         });
     }
     keys_ = engine_.Keys(repository_);
-    pusher_ = std::make_unique<WalPusher>(*repository_, *keys_, keys_->Newest("cluster", true, engine_.random()),
-                                          directory_, ParseCompression(engine_.config().Text("wal_compression")),
-                                          engine_.random(), engine_.log());
+    key_ = keys_->Newest("cluster", true, engine_.random());
+    pusher_ = std::make_unique<WalPusher>(*repository_, *keys_, key_, directory_,
+                                          ParseCompression(engine_.config().Text("wal_compression")), engine_.random(),
+                                          engine_.log());
 }
 
 SegmentResult Archiving::Push(const WalFileName &name, const std::filesystem::path &file) {
-    if (!directory_.InRecovery()) CheckOwner();
-    return pusher_->Push(name, file);
+    if (directory_.InRecovery()) return pusher_->Push(name, file);
+    CheckOwner();
+    try {
+        LookBack();
+        return pusher_->Push(name, file);
+    } catch (...) {
+        look_back_ = true;
+        throw;
+    }
 }
 
-bool Archiving::Fits(const DataDirectory &now, const WalFileName &asked) const {
-    return now.InRecovery() == directory_.InRecovery() && TimelineOf(now, asked) <= timeline_;
+// What the server gave up while the store was away is put on record there, and the histories that it has kept are stored after all.
+void Archiving::LookBack() {
+    std::scoped_lock lock(look_back_mutex_);
+    std::error_code none;
+    std::filesystem::file_time_type written = std::filesystem::last_write_time(directory_.path() / kWalGapsFile, none);
+    if (none) written = {};
+    if (!look_back_ && written == gaps_seen_) return;
+    if (!none)
+        RecordWalGaps(*repository_, *keys_, key_,
+                      StillMissing(*repository_, ReadLocalWalGaps(directory_.path()), directory_.segment_size()),
+                      "pg_ark wal-push", engine_.clock(), engine_.random());
+    if (std::optional<TimelineHistory> history = directory_.History(timeline_))
+        for (TimelineId timeline : history->Chain()) {
+            WalFileName name = WalFileName::OfHistory(timeline);
+            if (std::filesystem::exists(directory_.WalFile(name)) && !repository_->Stat(layout::Wal(name)))
+                pusher_->Push(name, directory_.WalFile(name));
+        }
+    gaps_seen_ = written;
+    look_back_ = false;
 }
 
 void Archiving::CheckOwner() {

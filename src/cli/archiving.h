@@ -1,7 +1,8 @@
-// The store as archiving works with it: opened, and claimed for the server of one data directory at one stretch of its life.
+// A store as archiving works with it: opened, and claimed for the server of one data directory at one stretch of its life.
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 
@@ -20,20 +21,22 @@ public:
     // true from then on.
     SegmentResult Push(const WalFileName &name, const std::filesystem::path &file);
 
-    const DataDirectory &directory() const { return directory_; }
     bool Lost() const { return lost_; }
-    // Whether it still serves, or the server was promoted since.
-    bool Fits(const DataDirectory &now, const WalFileName &asked) const;
 
 private:
     void CheckOwner();
+    void LookBack();
 
     DataDirectory directory_;
     TimelineId timeline_;
     Engine engine_;
     std::shared_ptr<Repository> repository_;
     std::shared_ptr<KeyRing> keys_;
+    DomainKey key_;
     std::unique_ptr<WalPusher> pusher_;
+    std::mutex look_back_mutex_;
+    std::filesystem::file_time_type gaps_seen_{};    // when the file of gaps was written; its epoch: there is none
+    std::atomic<bool> look_back_{true};
     std::mutex mutex_;
     SteadyPoint checked_;
     std::atomic<bool> lost_{false};

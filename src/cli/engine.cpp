@@ -111,9 +111,9 @@ std::string Engine::Unwritten() const {
     if (unwritten_.empty()) return "";
     std::string names;
     for (const std::string &name : unwritten_) names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
-    return fmt::format("{} {} not written yet: this version keeps backups in the first store only",
+    return fmt::format("{} {} no backups yet: this version keeps them in the first store only, and WAL in all",
                        unwritten_.size() == 1 ? "store " + names : "stores " + names,
-                       unwritten_.size() == 1 ? "is" : "are");
+                       unwritten_.size() == 1 ? "gets" : "get");
 }
 
 std::unique_ptr<Connection> Engine::Connect(const std::string &database) {

@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "cli/stores.h"
+#include "repo/wal_gaps.h"
 #include "wal/reach.h"
 #include "wal/stored_history.h"
 #include "wal/tail_windows.h"
@@ -113,6 +115,7 @@ Recovery LookOnce(Engine &engine, const std::shared_ptr<Repository> &repository)
                           std::optional<KnownTime> known = FindKnownTime(*repository, *keys, history, end);
                           return known ? std::optional(known->until) : std::nullopt;
                       });
+    ExplainHoles(recovery.windows, ReadWalGaps(*repository, keys.get()));
     return recovery;
 }
 
@@ -187,6 +190,27 @@ Json PointToJson(const RestorePoint &point, bool restorable) {
             {"key", point.object},
             {"restorable", restorable},
             {"why_not", restorable ? Json() : Json("no recovery window contains it")}};
+}
+
+void AddWarning(Json &result, std::string warning) {
+    if (!result.contains("warnings")) result["warnings"] = Json::array();
+    result["warnings"].push_back(std::move(warning));
+}
+
+void AddRecoveryOf(Json &result, Engine &engine, const std::shared_ptr<Repository> &repository) {
+    Recovery recovery = ReadRecovery(engine, repository);
+    Json windows = Json::array(), points = Json::array();
+    for (const RecoveryWindow &window : recovery.windows) windows.push_back(WindowToJson(window));
+    for (const RestorePoint &point : ListRestorePoints(*repository, *engine.Keys(repository)))
+        points.push_back(PointToJson(point, Contains(recovery, point)));
+    for (Json *list : {&windows, &points})
+        for (Json &one : *list) {
+            one["store"] = engine.StoreName();
+            one["encrypted"] = repository->encrypted();
+        }
+    for (Json &window : windows) result["windows"].push_back(std::move(window));
+    for (Json &point : points) result["points"].push_back(std::move(point));
+    result["stores_read"].push_back(engine.StoreName());
 }
 
 }    // namespace
@@ -264,29 +288,35 @@ Json WindowToJson(const RecoveryWindow &window) {
             {"until_lsn", opens ? Json(window.until.Text()) : Json()},
             {"end", EndName(window.end)},
             {"missing", window.end == RecoveryWindow::End::kHole ? Json(window.missing.Text()) : Json()},
+            {"why", window.why.empty() ? Json() : Json(window.why)},
             {"restorable", opens}};
 }
 
 void AddRecovery(Json &result, Engine &engine, const std::shared_ptr<Repository> &repository) {
-    Recovery recovery = ReadRecovery(engine, repository);
     result["windows"] = Json::array();
-    for (const RecoveryWindow &window : recovery.windows) result["windows"].push_back(WindowToJson(window));
     result["points"] = Json::array();
-    for (const RestorePoint &point : ListRestorePoints(*repository, *engine.Keys(repository)))
-        result["points"].push_back(PointToJson(point, Contains(recovery, point)));
-    for (const char *list : {"windows", "points"})
-        for (Json &one : result[list]) {
-            one["store"] = engine.StoreName();
-            one["encrypted"] = repository->encrypted();
+    result["stores_read"] = Json::array();
+    AddRecoveryOf(result, engine, repository);
+    for (OneStore &store : EachStore(engine.config())) {
+        if (store.name == engine.StoreName() || store.name.empty()) continue;
+        store.config.Set("cluster", repository->cluster().Path(), Origin::kFlag);
+        Patience patience(engine.ticker(), engine.clock());
+        Engine other(store.config, engine.caller(), SilentLog(), patience);
+        try {
+            AddRecoveryOf(result, other, other.OpenForReading());
+        } catch (const Error &error) {
+            engine.ticker().Check();
+            AddWarning(result, fmt::format("the recovery windows of {} are not known: {}", StoreWords(store.name),
+                                           error.message));
         }
+    }
 }
 
 void AddRecoveryIfReadable(Json &result, Engine &engine, const std::shared_ptr<Repository> &repository) {
     try {
         AddRecovery(result, engine, repository);
     } catch (const Error &error) {
-        if (!result.contains("warnings")) result["warnings"] = Json::array();
-        result["warnings"].push_back("the recovery windows are not known: " + error.message);
+        AddWarning(result, "the recovery windows are not known: " + error.message);
     }
 }
 

@@ -107,6 +107,10 @@ void ShipStream::Ship(std::optional<TimePoint> at) {
                           .done_items = shipper_.pieces(),
                           .total_items = 0,
                           .current = shipper_.stored().Text()});
+    if (engine_.answer)
+        engine_.answer({{"event", "shipped"},
+                        {"until", shipper_.stored().Text()},
+                        {"at", at ? Json(FormatTime(*at, true)) : Json()}});
 }
 
 void ShipStream::LookAround() {

@@ -68,6 +68,7 @@ Verb VerifyVerb();
 Verb WalPushVerb();
 Verb WalFetchVerb();
 Verb WalShipVerb();
+Verb WalCopyVerb();
 Verb CheckVerb();
 Verb StatusVerb();
 Verb KeyVerb();

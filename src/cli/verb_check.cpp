@@ -167,10 +167,10 @@ Json Run(Engine &engine, const Arguments &arguments) {
     CheckServer(engine, checks);
     CheckKey(engine, checks);
     for (const std::string &store : engine.UnwrittenStores())
-        checks.AddOf(store, "written", false,
-                     "it is not written yet: this version keeps backups in the first store only",
-                     "Do not count on a copy here. Copy the first store with a tool of its own, or leave one URL in "
-                     "ark.store.");
+        checks.AddOf(store, "backups", false,
+                     "it gets no backups yet: this version keeps them in the first store only, and WAL in all",
+                     "Do not count on a copy of the backups here: copy them with a tool of its own, or take some with "
+                     "pg_ark backup --store and this store's URL alone.");
     return {{"state", "done"},
             {"ok", checks.failed == 0},
             {"checks", checks.rows},

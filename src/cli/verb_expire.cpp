@@ -5,6 +5,7 @@
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/recovery.h"
+#include "cli/stores.h"
 #include "cli/verb.h"
 #include "repo/sweep.h"
 #include "retention/apply.h"
@@ -77,6 +78,40 @@ Json RangesToJson(const WalExpiryResult &wal) {
     return ranges;
 }
 
+// The stores into which this one's WAL is copied, and what they have.
+std::vector<WalReader> Readers(Engine &engine, const std::shared_ptr<Repository> &repository) {
+    std::vector<WalReader> readers;
+    bool is_source = false;
+    for (OneStore &store : EachStore(engine.config())) {
+        if (store.name == engine.StoreName()) is_source = !store.async;
+        if (!store.async || store.name == engine.StoreName()) continue;
+        WalReader reader{.store = store.name, .limit = engine.config().Time("async_limit")};
+        store.config.Set("cluster", repository->cluster().Path(), Origin::kFlag);
+        Patience patience(engine.ticker(), engine.clock());
+        try {
+            Engine other(store.config, engine.caller(), SilentLog(), patience);
+            std::shared_ptr<Repository> theirs = other.OpenForReading();
+            std::shared_ptr<KeyRing> keys = other.Keys(theirs);
+            reader.expired = ReadWalFloors(*theirs, keys.get());
+            std::set<std::string> has;
+            theirs->List("wal/", [&](const ObjectInfo &info) {
+                has.insert(info.name.substr(info.name.rfind('/') + 1));
+                return true;
+            });
+            reader.has = std::move(has);
+        } catch (const Error &error) {
+            engine.ticker().Check();
+            engine.log().Warn(
+                fmt::format("what WAL {} has is not known, so all that it may lack is kept for "
+                            "async_limit: {}",
+                            StoreWords(store.name), error.message));
+        }
+        readers.push_back(std::move(reader));
+    }
+    if (!is_source) readers.clear();
+    return readers;
+}
+
 // What of the archive no backup needs any more, once those that the policy drops have ended.
 std::string Wal(Engine &engine, const std::shared_ptr<Repository> &repository, const std::optional<Policy> &policy,
                 const Arguments &arguments, Json &result) {
@@ -84,6 +119,7 @@ std::string Wal(Engine &engine, const std::shared_ptr<Repository> &repository, c
     if (policy) settings.recovery_window = policy->pitr_window;
     settings.dry_run = arguments.Bool("dry_run");
     settings.by = arguments.Text("by", engine.Actor());
+    settings.readers = Readers(engine, repository);
     if (settings.dry_run)
         for (const Json &verdict : result["verdicts"])
             if (verdict["keep"] == false) settings.as_if_ended.insert(verdict["backup_id"].get<std::string>());

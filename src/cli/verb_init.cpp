@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include "cli/engine.h"
+#include "cli/output.h"
+#include "cli/stores.h"
 #include "cli/verb.h"
 
 namespace ark::cli {
 namespace {
 
-Json Run(Engine &engine, const Arguments &) {
+Json InitOne(Engine &engine) {
     std::shared_ptr<Repository> repository = engine.OpenOrMake();
     Json result{{"state", "done"},
                 {"cluster", repository->cluster().Path()},
@@ -27,12 +29,33 @@ Json Run(Engine &engine, const Arguments &) {
     return result;
 }
 
+// What is said of the first store is the result; of the others the message tells.
+Json Run(Engine &engine, const Arguments &) {
+    Json result;
+    for (OneStore &store : EachStore(engine.config())) {
+        Engine one(store.config, engine.caller(), engine.log(), engine.ticker());
+        Json made;
+        try {
+            made = InitOne(one);
+        } catch (Error &error) {
+            if (!result.is_null()) error.InContext(StoreWords(store.name));
+            throw;
+        }
+        if (result.is_null())
+            result = std::move(made);
+        else
+            result["message"] = TextOf(result["message"]) + "; " + TextOf(made["message"]);
+    }
+    return result;
+}
+
 }    // namespace
 
 Verb InitVerb() {
     return {"init",
-            "prepare the store for this cluster (the first backup does it too)",
-            "Creates the cluster's path, takes the right to write, and makes the first domain key if a key is "
+            "prepare the stores for this cluster (of the first, a first backup does it too)",
+            "Creates the cluster's path in every store that is given, takes the right to write, and makes the first "
+            "domain key if a key is "
             "configured. Whether a path is encrypted\n"
             "is decided here and never changes. Safe to repeat.",
             {},

@@ -47,13 +47,23 @@ Json Run(Engine &engine, const Arguments &arguments) {
 }
 
 void PrintWindows(const Json &result, std::ostream &out) {
-    TextTable windows({"base backup", "timeline", "from", "opens", "to", "until", "ends with"});
+    bool several = result["stores_read"].size() > 1;
+    std::vector<std::string> heads{"base backup", "timeline", "from", "opens", "to", "until", "ends with"};
+    if (several) heads.emplace_back("store");
+    TextTable windows(heads);
     for (const Json &window : result["windows"]) {
         std::string end = TextOf(window["end"]);
         if (!window["missing"].is_null()) end = "missing " + TextOf(window["missing"]);
-        windows.Row({TextOf(window["backup_id"]), TextOf(window["timeline"]), TextOf(window["from_lsn"]),
-                     TextOf(window["window_start"]).substr(0, 19), TextOf(window["until_lsn"]),
-                     TextOf(window["window_end"]).substr(0, 19), end});
+        if (!window["why"].is_null()) end += ": " + TextOf(window["why"]);
+        std::vector<std::string> cells{TextOf(window["backup_id"]),
+                                       TextOf(window["timeline"]),
+                                       TextOf(window["from_lsn"]),
+                                       TextOf(window["window_start"]).substr(0, 19),
+                                       TextOf(window["until_lsn"]),
+                                       TextOf(window["window_end"]).substr(0, 19),
+                                       end};
+        if (several) cells.push_back(TextOf(window["store"]));
+        windows.Row(cells);
     }
     out << '\n';
     windows.Print(out, "there are no recovery windows");

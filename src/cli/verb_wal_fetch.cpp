@@ -5,12 +5,18 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "base/file.h"
 #include "cli/engine.h"
+#include "cli/stores.h"
 #include "cli/verb.h"
 #include "cli/wal_command.h"
+#include "repo/wal_gaps.h"
 #include "wal/fetch_ahead.h"
 #include "wal/succession.h"
 
@@ -21,6 +27,52 @@ constexpr std::size_t kFewestAhead = 8;
 constexpr auto kLook = std::chrono::milliseconds(5);
 constexpr auto kHolePatience = std::chrono::seconds(20), kHoleLook = std::chrono::seconds(1);
 
+// One of the stores that may have the file.
+class Place {
+public:
+    Place(Engine &outer, OneStore store, bool alone, const DataDirectory &directory, const WalFileName &asked)
+        : store_(std::move(store)),
+          alone_(alone),
+          log_(store_.name, outer.log()),
+          engine_(store_.config, outer.caller(), alone ? outer.log() : log_, outer.ticker()) {
+        SpeakFor(engine_, directory, asked);
+    }
+
+    bool required() const { return !store_.async; }
+    const Repository &repository() {
+        if (!repository_) {
+            repository_ = engine_.OpenForReading();
+            keys_ = engine_.Keys(repository_);
+        }
+        return *repository_;
+    }
+    KeyRing &keys() {
+        repository();
+        return *keys_;
+    }
+    Error Named(Error error) const {
+        if (!alone_ && error.code != Code::kCancelled) error.InContext(StoreWords(store_.name));
+        return error;
+    }
+
+private:
+    const OneStore store_;
+    const bool alone_;
+    StoreLog log_;
+    Engine engine_;
+    std::shared_ptr<Repository> repository_;
+    std::shared_ptr<KeyRing> keys_;
+};
+
+std::vector<std::unique_ptr<Place>> PlacesOf(Engine &engine, const DataDirectory &directory, const WalFileName &asked) {
+    std::vector<OneStore> stores = EachStore(engine.config());
+    bool alone = stores.size() == 1;
+    std::vector<std::unique_ptr<Place>> places;
+    for (OneStore &store : stores)
+        places.push_back(std::make_unique<Place>(engine, std::move(store), alone, directory, asked));
+    return places;
+}
+
 class Fetch {
 public:
     Fetch(Engine &engine, WalCommand &command, WalFileName name, std::filesystem::path to)
@@ -29,40 +81,78 @@ public:
     FetchOutcome Run() {
         bool segment = name_.kind == WalFileName::Kind::kSegment;
         if (segment && TakeFetchedAhead()) return FetchOutcome::kFetched;
-        command_.TellEngine(name_);
-        std::shared_ptr<Repository> repository = engine_.OpenForReading();
-        std::shared_ptr<KeyRing> keys = engine_.Keys(repository);
-        FetchOutcome outcome = FetchWalFile(*repository, *keys, name_, to_);
-        if (segment && outcome == FetchOutcome::kAbsent) outcome = LookAgain(*repository, *keys);
+        places_ = PlacesOf(engine_, command_.directory(), name_);
+        FetchOutcome outcome = FetchWhole();
+        if (outcome == FetchOutcome::kAbsent && doubt_) throw *doubt_;
+        if (segment && outcome == FetchOutcome::kAbsent) outcome = LookAgain();
         if (segment && outcome == FetchOutcome::kFetched) GoOn();
         return outcome;
     }
 
 private:
+    // From the first store that has it. A store that cannot tell leaves a doubt: it may have what the others lack, if WAL is not
+    // forgotten before it is there.
+    FetchOutcome FetchWhole() {
+        doubt_.reset();
+        FetchOutcome outcome = FetchOutcome::kAbsent;
+        OnEach([&](Place &place) {
+            outcome = FetchWalFile(place.repository(), place.keys(), name_, to_);
+            return outcome == FetchOutcome::kFetched;
+        });
+        return outcome;
+    }
+
+    // Until `look` returns true.
+    void OnEach(const std::function<bool(Place &)> &look) {
+        for (const std::unique_ptr<Place> &place : places_) try {
+                if (look(*place)) return;
+            } catch (const Error &error) {
+                if (error.code == Code::kCancelled) throw;
+                if (place->required() && !doubt_) doubt_ = place->Named(error);
+                if (!place->required()) engine_.log().Warn(place->Named(error).message);
+            }
+    }
+
     // The end of the WAL lies in pieces. Archiving is parallel, so that a segment may come a little later than the next; a server that
     // was told "absent" would end its recovery there. (A standby asks again by itself, for a part too, and is stopped by an error.)
-    FetchOutcome LookAgain(const Repository &repository, KeyRing &keys) {
+    FetchOutcome LookAgain() {
         SteadyPoint deadline = engine_.clock().Steady() + kHolePatience;
         const WalSegmentSize size = command_.directory().segment_size();
         const bool standby = command_.directory().IsStandby();
         for (;;) {
-            bool hole = IsHole(repository, keys, name_.segment, size);
-            FetchOutcome outcome = FetchPart(repository, keys, name_.segment, size,
-                                             hole && !standby ? PartWanted::kWhole : PartWanted::kAny, to_);
+            bool hole = false;
+            OnEach([&](Place &place) { return hole = IsHole(place.repository(), place.keys(), name_.segment, size); });
+            FetchOutcome outcome = FetchOutcome::kAbsent;
+            OnEach([&](Place &place) {
+                outcome = FetchPart(place.repository(), place.keys(), name_.segment, size,
+                                    hole && !standby ? PartWanted::kWhole : PartWanted::kAny, to_);
+                return outcome == FetchOutcome::kFetched;
+            });
             // Pieces go when their segment has come: it is asked for after them.
-            if (FetchWalFile(repository, keys, name_, to_) == FetchOutcome::kFetched ||
-                outcome == FetchOutcome::kFetched)
-                return FetchOutcome::kFetched;
+            std::optional<Error> doubt = doubt_;
+            if (FetchWhole() == FetchOutcome::kFetched) return FetchOutcome::kFetched;
+            if (doubt || doubt_) throw doubt ? *doubt : *doubt_;
+            if (outcome == FetchOutcome::kFetched) return outcome;
             if (!hole || standby) return FetchOutcome::kAbsent;
             if (engine_.clock().Steady() > deadline)
                 throw Error(
                     Code::kUnavailable, fmt::format("WAL segment \"{}\" is missing in the store", name_.Text()),
-                    "Later ones are there.",
+                    "Later ones are there." + WhyMissing(),
                     "While the server that archives is at work it may still be on its way. If it is lost, recovery "
                     "can only go as far as the segment before: give a target there.");
             engine_.ticker().Check();
             engine_.clock().Sleep(kHoleLook);
         }
+    }
+
+    std::string WhyMissing() {
+        std::string why;
+        OnEach([&](Place &place) {
+            for (const WalGap &gap : ReadWalGaps(place.repository(), &place.keys()))
+                if (gap.Contains(name_.segment)) why = fmt::format(" {} ({}).", gap.reason, gap.Names());
+            return !why.empty();
+        });
+        return why;
     }
 
     // Waits for one that is being fetched just now.
@@ -113,7 +203,21 @@ private:
     WalCommand &command_;
     WalFileName name_;
     std::filesystem::path to_;
+    std::vector<std::unique_ptr<Place>> places_;
+    std::optional<Error> doubt_;
 };
+
+// From the first store that can be opened; what it lacks is asked for, and looked for in the others.
+void FetchAheadFrom(Place &place, Engine &engine, WalCommand &command, const WalFileName &name) {
+    auto threads = static_cast<std::size_t>(engine.config().Int("archive_parallel"));
+    WalSegmentSize size = command.directory().segment_size();
+    FetchSegmentsAhead(place.repository(), place.keys(), command.spool(),
+                       {.first = name.segment.Next(size),
+                        .size = size,
+                        .most = std::max(kFewestAhead, 2 * threads),
+                        .threads = threads},
+                       engine.clock(), engine.ticker());
+}
 
 // Whatever it meets, the one who asks for the segment will meet and tell. It ends well in any case: it may have become a child of the
 // postmaster (as process 1 of a container), which would take another ending for a crash of a backend.
@@ -121,18 +225,14 @@ Json GoAhead(Engine &engine, const Arguments &arguments) try {
     WalFileName name = ParseWalFileName(arguments.Text("file"));
     WalCommand command(engine, arguments);
     std::optional<Fd> lock = command.spool().LockFetching();
-    if (lock) {
-        command.TellEngine(name);
-        std::shared_ptr<Repository> repository = engine.OpenForReading();
-        auto threads = static_cast<std::size_t>(engine.config().Int("archive_parallel"));
-        WalSegmentSize size = command.directory().segment_size();
-        FetchSegmentsAhead(*repository, *engine.Keys(repository), command.spool(),
-                           {.first = name.segment.Next(size),
-                            .size = size,
-                            .most = std::max(kFewestAhead, 2 * threads),
-                            .threads = threads},
-                           engine.clock(), engine.ticker());
-    }
+    if (lock)
+        for (const std::unique_ptr<Place> &place : PlacesOf(engine, command.directory(), name)) try {
+                place->repository();
+                FetchAheadFrom(*place, engine, command, name);
+                break;
+            } catch (const Error &error) {    // the next one may do
+                if (error.code == Code::kCancelled) throw;
+            }
     return {{"state", "done"}, {"message", "nothing more is fetched ahead"}};
 } catch (const std::exception &error) {
     return {{"state", "done"}, {"message", error.what()}};

@@ -1,7 +1,8 @@
 #include <fmt/format.h>
 
-#include "cli/archiving.h"
+#include "cli/archives.h"
 #include "cli/engine.h"
+#include "cli/give_up.h"
 #include "cli/verb.h"
 #include "cli/wal_command.h"
 #include "cli/wal_server.h"
@@ -9,6 +10,9 @@
 
 namespace ark::cli {
 namespace {
+
+constexpr auto kTriedEvery = std::chrono::minutes(1);
+constexpr auto kGiveUpAfter = std::chrono::seconds(15);    // a store that fails for a moment costs nothing
 
 Json Result(const WalFileName &name, bool stored, std::string message) {
     return {{"state", "done"}, {"file", name.Text()}, {"stored", stored}, {"message", std::move(message)}};
@@ -20,11 +24,12 @@ Json PushOne(Engine &engine, WalCommand &command, const WalFileName &name, const
         return Result(name, false,
                       fmt::format("WAL file {} is in the store: an earlier call has sent it ahead", name.Text()));
     if (!command.directory().InRecovery()) command.spool().ForgetFetched();    // recovery is over
-    Archiving archiving(engine, command.directory(), name);
+    Archives archives(engine, command.directory(), name);
+    archives.Open();
     PushAhead pushes(
-        [&](const WalFileName &one, const std::filesystem::path &path) { return archiving.Push(one, path); },
-        archiving.directory(), command.spool(), PushLimits(engine.config()), engine.log());
-    SegmentResult stored = pushes.Ask(name, file, !archiving.directory().InRecovery()).result;
+        [&](const WalFileName &one, const std::filesystem::path &path) { return archives.Push(one, path); },
+        archives.directory(), command.spool(), PushLimits(engine.config()), engine.log());
+    SegmentResult stored = pushes.Ask(name, file, !archives.directory().InRecovery()).result;
     bool by_this_call = stored.outcome == SegmentOutcome::kStored;
     Json result = Result(name, by_this_call,
                          by_this_call ? fmt::format("WAL file {} is in the store", name.Text())
@@ -34,11 +39,35 @@ Json PushOne(Engine &engine, WalCommand &command, const WalFileName &name, const
     return result;
 }
 
+Json GivenUp(Engine &engine, const WalCommand &command, const WalFileName &name) {
+    GiveUp(engine, command.directory(), name);
+    Json result = Result(name, false, fmt::format("WAL file {} was given up", name.Text()));
+    result["given_up"] = true;
+    return result;
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     WalCommand command(engine, arguments);
     if (arguments.Bool("serve")) return ServeArchiver(engine, command);
     std::filesystem::path file = command.Path(arguments.Text("path"));
-    return PushOne(engine, command, ParseWalFileName(file.filename().string()), file);
+    WalFileName name = ParseWalFileName(file.filename().string());
+    const DataDirectory &directory = command.directory();
+    TimePoint now = engine.clock().Now();
+    std::optional<WalSpool::Failing> failing = command.spool().Failed();
+    bool for_long = failing && now - failing->since >= kGiveUpAfter;
+    // Where many are to be given up, the store is not tried for each.
+    if (for_long && now - failing->tried < kTriedEvery && IsOverBacklogLimit(engine, directory))
+        return GivenUp(engine, command, name);
+    try {
+        Json result = PushOne(engine, command, name, file);
+        if (failing) command.spool().ForgetFailed();
+        return result;
+    } catch (const Error &error) {
+        if (engine.config().Size("archive_backlog_limit") > 0) command.spool().NoteFailed(engine.clock().Now());
+        if (!for_long || !IsOfTheStore(error) || !IsOverBacklogLimit(engine, directory)) throw;
+        engine.log().Warn(error.message + (error.detail.empty() ? "" : ": " + error.detail));
+        return GivenUp(engine, command, name);
+    }
 }
 
 }    // namespace

@@ -24,7 +24,8 @@ const std::vector<Verb> &Verbs() {
                                          LeaseVerb(),
                                          WalPushVerb(),
                                          WalFetchVerb(),
-                                         WalShipVerb()};
+                                         WalShipVerb(),
+                                         WalCopyVerb()};
     return verbs;
 }
 

@@ -14,8 +14,7 @@ void SpeakFor(Engine &engine, const DataDirectory &directory, const WalFileName 
 }
 
 WalCommand::WalCommand(Engine &engine, const Arguments &arguments)
-    : engine_(engine),
-      directory_(arguments.Text("pgdata", ".")),
+    : directory_(arguments.Text("pgdata", ".")),
       spool_(directory_.WalDirectory(), engine.config().Text("store") + "\n" + engine.config().Text("cluster")) {}
 
 std::filesystem::path WalCommand::Path(const std::string &text) const {

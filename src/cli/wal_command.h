@@ -22,10 +22,8 @@ public:
     WalSpool &spool() { return spool_; }
     // As the server gives it: absolute, or from its data directory.
     std::filesystem::path Path(const std::string &text) const;
-    void TellEngine(const WalFileName &name) { SpeakFor(engine_, directory_, name); }
 
 private:
-    Engine &engine_;
     DataDirectory directory_;
     WalSpool spool_;
 };

@@ -4,7 +4,7 @@
 
 #include <mutex>
 
-#include "cli/archiving.h"
+#include "cli/archives.h"
 
 namespace ark::cli {
 namespace {
@@ -34,35 +34,24 @@ public:
 private:
     PushAhead::Answer Archive(const WalFileName &name, const std::filesystem::path &file) {
         Open(name, file);
-        try {
-            return Ask(name, file);
-        } catch (const Error &error) {
-            std::shared_ptr<Archiving> archiving = Current();
-            if (error.code != Code::kConflict || !archiving || !archiving->Lost()) throw;
-        }
-        // The path has a new owner. It may be this server itself, under a new epoch.
-        Open(name, file);
-        return Ask(name, file);
-    }
-
-    PushAhead::Answer Ask(const WalFileName &name, const std::filesystem::path &file) {
-        std::shared_ptr<Archiving> archiving = Current();
-        return pushes_.Ask(name, file, archiving && !archiving->directory().InRecovery());
+        std::shared_ptr<Archives> archives = Current();
+        return pushes_.Ask(name, file, archives && !archives->directory().InRecovery());
     }
 
     // Not for a file that an earlier process has stored: its mark answers without the store.
     void Open(const WalFileName &name, const std::filesystem::path &file) {
-        std::shared_ptr<Archiving> archiving = Current();
+        std::shared_ptr<Archives> archives = Current();
         DataDirectory now(command_.directory().path());
-        if (archiving && !archiving->Lost() && archiving->Fits(now, name)) return;
-        if (!archiving && command_.spool().IsPushed(name, file)) return;
+        if (archives && archives->Fits(now, name)) return;
+        if (!archives && command_.spool().IsPushed(name, file)) return;
         if (!now.InRecovery()) command_.spool().ForgetFetched();    // recovery is over
-        auto opened = std::make_shared<Archiving>(engine_, std::move(now), name);
+        auto opened = std::make_shared<Archives>(engine_, std::move(now), name);
+        opened->Open();
         std::scoped_lock lock(mutex_);
         current_ = std::move(opened);
     }
 
-    std::shared_ptr<Archiving> Current() {
+    std::shared_ptr<Archives> Current() {
         std::scoped_lock lock(mutex_);
         return current_;
     }
@@ -70,7 +59,7 @@ private:
     Engine &engine_;
     WalCommand &command_;
     std::mutex mutex_;
-    std::shared_ptr<Archiving> current_;    // null until the store was needed
+    std::shared_ptr<Archives> current_;    // null until a store was needed
     PushAhead
         pushes_;    // its threads use the members above, and end first. Silent: what fails ahead is asked for, and told, soon
 };

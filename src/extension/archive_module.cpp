@@ -2,8 +2,13 @@
 // store has it. While it waits it serves what the server asks of every process (a DROP DATABASE elsewhere waits for that), gives
 // the archiver back every wake-up that it took (the one to shut down would be slept through otherwise), and lets no error escape:
 // on 15 that ends the archiver.
+#include <sys/stat.h>
+
+#include <algorithm>
+
 #include "base/url.h"
 #include "extension/archive_engine.h"
+#include "extension/archive_limit.h"
 #include "extension/same_disk.h"
 #include "extension/settings.h"
 #include "extension/shared_state.h"
@@ -16,6 +21,7 @@ constexpr int kShutdownBudgetMs = 10'000;
 // So long one call waits while the store is out of reach. Then the server learns that archiving fails; the engine tries on.
 constexpr int kTroublePatienceMs = 60'000;
 constexpr int kSameWarningMs = 50'000;
+constexpr int kGiveUpAfterMs = 15'000;
 
 MemoryContext call_context;
 TimestampTz stopping_since;    // 0: the server does not shut down
@@ -24,16 +30,20 @@ bool woken;
 // ---- is it configured
 
 // Core code. A URL that cannot be read is not the question here.
-bool FirstStoreIsOnDataDisk(const char *stores) noexcept {
-    try {
-        std::string first(stores, strcspn(stores, ","));
-        first.erase(0, first.find_first_not_of(' '));
-        first.erase(first.find_last_not_of(' ') + 1);
-        Url url = ParseUrl(first);
-        return url.scheme == "file" && OnSameDisk(url.path, DataDir);
-    } catch (const std::exception &) {
-        return false;
+bool AStoreIsOnDataDisk(const char *stores) noexcept {
+    for (std::string_view left = stores; !left.empty();) {
+        std::string one(left.substr(0, left.find(',')));
+        left.remove_prefix(std::min(one.size() + 1, left.size()));
+        try {
+            one.erase(0, one.find_first_not_of(' '));
+            one.erase(one.find_last_not_of(' ') + 1);
+            Url url = ParseUrl(one);
+            if (url.scheme == "file" && OnSameDisk(url.path, DataDir)) return true;
+        } catch (const std::exception &) {
+            continue;
+        }
     }
+    return false;
 }
 
 // nullptr: it is.
@@ -43,7 +53,7 @@ const char *WhyNotConfigured() {
     if (!SettingText("store")[0])
         return "ark.store is not set, and WAL is not archived beside the data directory: set ark.store to the URL of a "
                "store.";
-    if (!SettingBool("allow_same_disk_wal") && FirstStoreIsOnDataDisk(SettingText("store")))
+    if (!SettingBool("allow_same_disk_wal") && AStoreIsOnDataDisk(SettingText("store")))
         return "ark.store is on the disk of the data directory, which the archive would fill: use another store, or "
                "set "
                "ark.allow_same_disk_wal = on.";
@@ -67,15 +77,44 @@ bool Configured() {
 
 // ---- what others may know
 
-void NoteArchived(const char *file, bool was_ahead) {
+// When the last of a file was written; 0: it is not there.
+TimestampTz WrittenAt(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 ? time_t_to_timestamptz(info.st_mtime) : 0;
+}
+
+bool IsSegment(const char *file) { return strlen(file) == 24 && strspn(file, "0123456789ABCDEF") == 24; }
+
+void NoteArchived(const char *file, const char *path, bool was_ahead) {
+    TimestampTz written_at = IsSegment(file) ? WrittenAt(path) : 0;
     LWLockAcquire(shared->lock, LW_EXCLUSIVE);
     ArchiveState &state = shared->archive;
     CopyText(state.last_archived, sizeof state.last_archived, file);
     state.last_archived_at = GetCurrentTimestamp();
     state.archived_count++;
+    if (IsSegment(file)) {
+        CopyText(state.last_segment, sizeof state.last_segment, file);
+        state.last_segment_at = written_at;
+    }
     if (was_ahead) state.ahead_count++;
     state.failing_since = 0;
     state.failure = {};
+    state.dropping_since = 0;
+    LWLockRelease(shared->lock);
+}
+
+// A store that fails for a moment costs nothing.
+bool MayGiveUp(const Failure &failure) {
+    if (!MayGiveUpAfter(failure)) return false;
+    LWLockAcquire(shared->lock, LW_SHARED);
+    TimestampTz since = shared->archive.failing_since;
+    LWLockRelease(shared->lock);
+    return since && TimestampDifferenceExceeds(since, GetCurrentTimestamp(), kGiveUpAfterMs) && IsOverBacklogLimit();
+}
+
+void NoteGivenUp() {
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    if (!shared->archive.dropping_since) shared->archive.dropping_since = GetCurrentTimestamp();
     LWLockRelease(shared->lock);
 }
 
@@ -155,7 +194,8 @@ bool GiveUpForNow(const char *file, ArchiveAnswer *answer) {
         noted = since;
     }
     // A reload may be the cure, and the archiver heeds it between two calls.
-    if (!ConfigReloadPending && !TimestampDifferenceExceeds(since, GetCurrentTimestamp(), kTroublePatienceMs))
+    if (!ConfigReloadPending && !MayGiveUp(TroubleAsFailure(trouble)) &&
+        !TimestampDifferenceExceeds(since, GetCurrentTimestamp(), kTroublePatienceMs))
         return false;
     answer->failure = TroubleAsFailure(trouble);
     return true;
@@ -169,7 +209,10 @@ bool ArchiveByEngine(const char *file, const char *path, ArchiveAnswer *answer) 
     for (;;) {
         AskArchiveEngine(file, path);
         bool woken_now = false;
-        ArchiveNews news = WaitForArchiveEngine(kLookMs, answer, &woken_now);
+        TimestampTz in_trouble;
+        ArchiveTrouble(&in_trouble);
+        bool is_full = in_trouble && MayGiveUp(TroubleAsFailure(""));
+        ArchiveNews news = WaitForArchiveEngine(is_full ? 0 : kLookMs, answer, &woken_now);
         woken = woken || woken_now;
         CHECK_FOR_INTERRUPTS();
         LookForEnd(woken_now);
@@ -212,12 +255,12 @@ bool Archive(const char *file, const char *path) {
         call_context = AllocSetContextCreate(TopMemoryContext, "pg_ark archive call", ALLOCSET_DEFAULT_SIZES);
     MemoryContext before = MemoryContextSwitchTo(call_context);
     auto *answer = static_cast<ArchiveAnswer *>(palloc0(sizeof(ArchiveAnswer)));
-    volatile bool archived = false;
+    volatile bool archived = false, given_up = false;
     woken = false;
     PG_TRY();
     {
         archived = ArchiveByEngine(file, path, answer);
-        if (archived) NoteArchived(file, answer->was_ahead);
+        if (archived) NoteArchived(file, path, answer->was_ahead);
     }
     PG_CATCH();
     { TakeError(&answer->failure); }
@@ -225,11 +268,25 @@ bool Archive(const char *file, const char *path) {
     if (!archived) {
         NoteFailure(file, answer->failure);
         Warn(file, answer->failure);
+        PG_TRY();
+        {
+            if (MayGiveUp(answer->failure)) {
+                GiveUpWal(file, answer->failure);
+                NoteGivenUp();
+                given_up = true;
+            }
+        }
+        PG_CATCH();
+        {
+            TakeError(&answer->failure);
+            Warn(file, answer->failure);
+        }
+        PG_END_TRY();
     }
     MemoryContextSwitchTo(before);
     MemoryContextReset(call_context);
     if (woken) SetLatch(MyLatch);
-    return archived;
+    return archived || given_up;
 }
 
 }    // namespace

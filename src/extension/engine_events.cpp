@@ -1,7 +1,10 @@
 #include "extension/engine_events.h"
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
+#include "base/error.h"
 #include "config/settings.h"
 #include "extension/settings.h"
 
@@ -61,6 +64,29 @@ void ReadFailure(const Json &line, Failure *out) {
     CopyText(out->hint, sizeof out->hint, Words(line, "hint"));
 }
 
+// 0: there is none, or it cannot be read.
+TimestampTz Moment(const Json &line, const char *member) try {
+    std::string text = Words(line, member);
+    if (text.empty()) return 0;
+    constexpr int64 kEpochs = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+    return std::chrono::duration_cast<std::chrono::microseconds>(ParseTime(text).time_since_epoch()).count() - kEpochs;
+} catch (const Error &) {
+    return 0;
+}
+
+void ReadQueue(const Json &line, QueueState *out) {
+    CopyText(out->store, sizeof out->store, Words(line, "store"));
+    CopyText(out->last_copied, sizeof out->last_copied, Words(line, "last_copied"));
+    out->copied_until_at = Moment(line, "copied_until");
+    out->waiting_files = Number(line, "waiting_files");
+    out->waiting_bytes = Number(line, "waiting_bytes");
+    out->waiting_since = Moment(line, "waiting_since");
+    out->looked_at = Moment(line, "looked_at");
+    out->failing_since = Moment(line, "failing_since");
+    CopyText(out->error, sizeof out->error, Words(line, "error"));
+    CopyText(out->hint, sizeof out->hint, Words(line, "hint"));
+}
+
 EventKind KindOf(const Json &line) {
     if (line.contains("protocol")) return EventKind::kHello;
     std::string name = Words(line, "event");
@@ -75,6 +101,8 @@ EventKind KindOf(const Json &line) {
     if (name == "archived") return EventKind::kArchived;
     if (name == "not_archived") return EventKind::kNotArchived;
     if (name == "leaving") return EventKind::kLeaving;
+    if (name == "shipped") return EventKind::kShipped;
+    if (name == "queue") return EventKind::kQueue;
     return EventKind::kUnknown;    // of a later protocol: not our concern
 }
 
@@ -111,6 +139,11 @@ void Read(Json &line, Event *event) {
         ReadFailure(line, &event->failure);
         break;
     case EventKind::kLeaving:
+    case EventKind::kShipped:
+        CopyText(event->shipped.shipped_until, sizeof event->shipped.shipped_until, Words(line, "until"));
+        event->shipped.shipped_at = Moment(line, "at");
+        break;
+    case EventKind::kQueue: ReadQueue(line, &event->queue); break;
     case EventKind::kCommitted:
     case EventKind::kUnknown:
     case EventKind::kBroken: break;

@@ -18,6 +18,8 @@ enum class EventKind {
     kArchived,
     kNotArchived,
     kLeaving,
+    kShipped,
+    kQueue,
     kUnknown,
     kBroken
 };
@@ -34,6 +36,8 @@ struct Event {
     bool changed;                    // error
     int64 id;                        // archived, not archived (with failure): of the request
     bool was_ahead;                  // archived
+    ShippedState shipped;            // shipped
+    QueueState queue;                // queue
 };
 
 // Palloc'd in the current memory context. Never raises anything but "out of memory".

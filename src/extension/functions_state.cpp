@@ -47,11 +47,11 @@ Json DescribeStores(const std::string &stores, const std::string &data, bool is_
         text.erase(text.find_last_not_of(' ') + 1);
         if (text.empty()) continue;
         Url url = ParseUrl(text);
-        std::string name =
-            url.parameters.contains("name") ? url.parameters["name"] : url.scheme + std::to_string(out.size() + 1);
+        std::string name = url.parameters.contains("name") ? url.parameters["name"] : url.Label();
         out.push_back({{"name", name},
                        {"url", text},
                        {"scheme", url.scheme},
+                       {"ack", url.parameters.contains("ack") ? url.parameters["ack"] : "required"},
                        {"is_default", is_default},
                        {"same_disk", url.scheme == "file" && OnSameDisk(url.path, data)}});
     }

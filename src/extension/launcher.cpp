@@ -8,6 +8,7 @@
 
 #include "extension/catalog.h"
 #include "extension/job_worker.h"
+#include "extension/queue_worker.h"
 #include "extension/settings.h"
 #include "extension/submit.h"
 #include "extension/tail_worker.h"
@@ -375,8 +376,9 @@ void ark_launcher_main(Datum) {
         MemoryContextSwitchTo(turn_context);
         MemoryContextReset(turn_context);
         pgstat_report_activity(STATE_RUNNING, "looking for work");
-        long timeout = Turn(), again = KeepTailWorker();
-        if (again >= 0) timeout = Min(timeout, again);
+        long timeout = Turn();
+        for (long again : {KeepTailWorker(), KeepQueueWorker()})
+            if (again >= 0) timeout = Min(timeout, again);
         pgstat_report_activity(STATE_IDLE, nullptr);
         WaitWatching(timeout);
     }

@@ -81,7 +81,29 @@ struct ArchiveState {
     TimestampTz failing_since;
     TimestampTz last_failed_at;
     char failed[NAMEDATALEN];
-    Failure failure;    // of the last attempt; none of it while failing_since is 0
+    Failure failure;                   // of the last attempt; none of it while failing_since is 0
+    char last_segment[NAMEDATALEN];    // the last whole one
+    TimestampTz last_segment_at;       // when the last of it was written: what was committed until then is archived
+    TimestampTz dropping_since;        // ark.archive_backlog_limit lets WAL go that is not archived
+};
+
+// How far the WAL of the unfinished segment was shipped, as its engine told last.
+struct ShippedState {
+    char shipped_until[32];    // a position, or empty
+    TimestampTz shipped_at;    // all that was committed until then lies before it; 0: that is not known
+};
+
+// A store with ack=async: what its engine told last of the WAL that is copied there.
+constexpr int kMostQueues = 8;
+struct QueueState {
+    char store[NAMEDATALEN];    // empty: none
+    char last_copied[NAMEDATALEN];
+    TimestampTz copied_until_at;    // when its last segment came into the first store
+    int64 waiting_files, waiting_bytes;
+    TimestampTz waiting_since;    // when the first of them came there; 0: none waits, or it is not known
+    TimestampTz looked_at;        // into both stores
+    TimestampTz failing_since;
+    char error[1024], hint[512];
 };
 
 // Of the process that ships WAL. Its own to write, but for worker_pid.
@@ -110,6 +132,8 @@ struct SharedState {
     TailState tail;
     WalSyncState wal_sync;
     ArchiveState archive;
+    ShippedState shipped;
+    QueueState queues[kMostQueues];
     JobSlot slots[kSlots];
 };
 

@@ -123,6 +123,11 @@ void Handle(const Event &event) {
         shared->tail.failure[0] = '\0';
         SetTrouble(strcmp(event.progress.phase, "ship") == 0 ? "" : event.progress.current);
         break;
+    case EventKind::kShipped:
+        LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+        shared->shipped = event.shipped;
+        LWLockRelease(shared->lock);
+        break;
     case EventKind::kNotice: ereport(LOG, (errmsg("pg_ark wal-ship: %s", event.text))); break;
     case EventKind::kWarning: ereport(WARNING, (errmsg("pg_ark wal-ship: %s", event.text))); break;
     case EventKind::kError:
@@ -209,6 +214,9 @@ void RunTail() {
     const char *key = SettingText("encryption_key");
     before_shmem_exit(LeaveEngine, 0);
     SetWorker(MyProcPid);
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    shared->shipped = {};    // it may be another store's
+    LWLockRelease(shared->lock);
     SpawnEngine(&engine, EnginePath(), strncmp(key, "env:", 4) == 0 ? key + 4 : "");
     Write(request);
     WaitEventSet *events = MakeWaitEventSet(3);

@@ -1,4 +1,4 @@
-# A store that is listed after the first is not written yet: wherever somebody might count on it, that is said. And what a server is
+# A store that is listed after the first gets no backups yet: wherever somebody might count on it, that is said. And what a server is
 # stands with its backups.
 use strict;
 use warnings FATAL => 'all';
@@ -9,10 +9,10 @@ use Test::More;
 my $node = ArkCluster->make('primary', conf => "ark.environment = 'staging'\n");
 my ($first, $second) = ($node->store, $node->basedir . '/second');
 mkdir $second or die;
-my $unwritten = qr/store \\?"b\\?" is not written yet: this version keeps backups in the first store only/;
+my $unwritten = qr/store \\?"b\\?" gets no backups yet: this version keeps them in the first store only/;
 $node->safe_psql('postgres', 'CREATE DATABASE app');
 $node->safe_psql('app', 'CREATE TABLE t AS SELECT i FROM generate_series(1, 10) AS i');
-unlike($node->ark_ok('SELECT problems FROM ark.status'), qr/not written yet/, 'one store: nothing is said');
+unlike($node->ark_ok('SELECT problems FROM ark.status'), qr/gets no backups/, 'one store: nothing is said');
 
 $node->safe_psql('postgres', "ALTER SYSTEM SET ark.store = 'file://$first?name=a, file://$second?name=b'");
 $node->reload;
@@ -22,10 +22,10 @@ like($id, qr/^\d{8}T/, 'a backup is taken');
 opendir my $dir, $second or die;
 is(join(' ', grep { !/^\.\.?$/ } readdir $dir), '', 'the second store is empty');
 like($node->safe_psql('postgres', 'SELECT warnings FROM ark.job_history LIMIT 1'), $unwritten, 'the job says so');
-like($node->ark_ok('SELECT overall, problems FROM ark.status'), qr/^(?:warning|critical)\|.*store \\"b\\" is not written yet/, 'and the status');
-is($node->safe_psql('postgres', 'SELECT name, warning FROM ark.stores WHERE "position" = 2'), 'b|it is not written yet: this version keeps backups in the first store only', 'and the view of stores');
-is($node->safe_psql('postgres', q{SELECT store_name, ok, hint IS NOT NULL FROM ark.check_store() WHERE "check" = 'written'}), 'b|f|t', 'and its check');
-is(scalar(() = $node->ark_ok('SELECT problems FROM ark.status') =~ /not written yet/g), 1, 'after which the status says it once');
+like($node->ark_ok('SELECT overall, problems FROM ark.status'), qr/^(?:warning|critical)\|.*store \\"b\\" gets no backups yet/, 'and the status');
+is($node->safe_psql('postgres', 'SELECT name, warning FROM ark.stores WHERE "position" = 2'), 'b|it gets no backups yet: this version keeps them in the first store only, and WAL in all', 'and the view of stores');
+is($node->safe_psql('postgres', q{SELECT store_name, ok, hint IS NOT NULL FROM ark.check_store() WHERE "check" = 'backups'}), 'b|f|t', 'and its check');
+is(scalar(() = $node->ark_ok('SELECT problems FROM ark.status') =~ /gets no backups yet/g), 1, 'after which the status says it once');
 $node->ark_fails(q{SELECT * FROM ark.backup_now(database => 'app', store => 'b')}, qr/store "b" is not the first one/, 'a backup into it is refused');
 
 my @stores = ('--store', "file://$first?name=a,file://$second?name=b");

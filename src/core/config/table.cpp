@@ -15,8 +15,9 @@ constexpr Setting kSettings[] = {
     {.name = "store", .group = "Where backups live", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = shape::Stores, .unset = "a directory pg_ark_store beside the data directory", .context = kReload, .for_superusers = false, .may_hold_secret = true, .used_by = kBoth,
      .summary = "where backups are kept: one URL, or several with commas between them",
-     .help = "The first store is the one that is written and read. Further ones are not written yet, and every status says so. Parameters stand in the URL: name, region, endpoint, profile, path_style, sse, kms_key, "
-             "storage_class, ca_file, max_parts, ack=required or ack=async. Credentials are never part of it. A copy on the disk of the database "
+     .help = "The first store is read first, and gets the backups; further ones do not get them yet, and every status says so. WAL is archived to all: the server keeps it until every store has it that is not ack=async; "
+             "what is ack=async is copied there behind the others. Parameters stand in the URL: name, region, endpoint, profile, path_style, sse, kms_key, "
+             "storage_class, ca_file, max_parts, ack=required (the default) or ack=async. Credentials are never part of it. A copy on the disk of the database "
              "is not a backup, and every status says so as long as the default is in use.",
      .example = "s3://acme-backups/prod?region=eu-central-1"},
     {.name = "cluster", .group = "Where backups live", .type = kText, .default_value = "", .min = 0, .max = 0, .unit = "", .choices = "",
@@ -172,6 +173,17 @@ constexpr Setting kSettings[] = {
      .summary = "how long commits wait for a store that does not get ahead",
      .help = "Then pg_ark takes itself out of synchronous_standby_names: commits go on without the store, ark.status says so as critical, and they wait again once the store has caught up.",
      .example = "5min"},
+    {.name = "archive_backlog_limit", .group = "WAL archiving", .type = kSize, .default_value = "0", .min = 0, .max = 1024 * kTebibyte, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "no limit: the server keeps its WAL until it is archived", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "how much WAL may wait while it cannot be archived, before the oldest is given up",
+     .help = "A server whose WAL cannot be archived keeps it until its disk is full, and then stops. With a limit it goes on: the oldest WAL is given up without being stored, and nothing behind it can be recovered to until the next base backup. "
+             "Each such gap is written down in pg_wal and in the stores, told in the log, and a critical problem of ark.status. WAL that a store refuses (another server's, another content) is never given up.",
+     .example = "100GB"},
+    {.name = "async_limit", .group = "WAL archiving", .type = kDuration, .default_value = "24h", .min = 0, .max = 3650 * kDay, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "nothing waits for a store with ack=async", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "how long WAL is kept for a store with ack=async that has not copied it yet",
+     .help = "Expiry leaves WAL alone that such a store still lacks, for this time since it was archived. A store that is behind for longer is a critical problem of ark.status; what it then loses is a gap that it keeps on record.",
+     .example = "3 days"},
 
     {.name = "allow_same_disk_wal", .group = "WAL archiving", .type = kBool, .default_value = "off", .min = 0, .max = 0, .unit = "", .choices = "",
      .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kUsedByServer,

@@ -449,7 +449,7 @@ TEST_F(ExpiryTest, WhatAnotherStoreHasNotCopiedWaitsForItForATime) {
     std::vector<WalRange> ranges =
         KeepForReaders(JudgeWal(sample.archive, needs), {reader}, sample.size, ArchiveSample::Minute(12));
     EXPECT_EQ(ranges[1].reason, "store \"far\" has not copied it yet (async_limit)");
-    EXPECT_EQ(FloorsOf(ranges, needs), (WalFloors{{{1}, sample.Name(1, 6).Start(sample.size)}}));
+    EXPECT_EQ(FloorsOf(ranges, {}, needs), (WalFloors{{{1}, sample.Name(1, 6).Start(sample.size)}}));
 }
 
 }    // namespace
