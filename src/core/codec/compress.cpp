@@ -4,6 +4,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -150,7 +151,7 @@ struct Decompressor::State {
         if (kind == CompressionKind::kGzip) inflateEnd(&gzip);
     }
 
-    void Zstd(ByteView stored, Bytes &plain) {
+    void Zstd(ByteView stored, MutableBytes plain) {
         if (ZSTD_getFrameContentSize(stored.data(), stored.size()) != plain.size())
             throw Damaged("The zstd frame is not of the expected size.");
         if (ZSTD_findFrameCompressedSize(stored.data(), stored.size()) != stored.size())
@@ -159,12 +160,12 @@ struct Decompressor::State {
         if (ZSTD_isError(size)) throw Damaged(ZSTD_getErrorName(size));
         if (size != plain.size()) throw Damaged("The zstd frame is too short.");
     }
-    void Gzip(ByteView stored, Bytes &plain) {
+    void Gzip(ByteView stored, MutableBytes plain) {
         inflateReset(&gzip);
         std::byte spill{};    // zlib wants room even for a member of zero bytes
         gzip.next_in = const_cast<Bytef *>(Raw(stored));
         gzip.avail_in = ZlibSize(stored.size());
-        gzip.next_out = plain.empty() ? reinterpret_cast<Bytef *>(&spill) : Raw(plain);
+        gzip.next_out = reinterpret_cast<Bytef *>(plain.empty() ? &spill : plain.data());
         gzip.avail_out = plain.empty() ? 1 : ZlibSize(plain.size());
         if (int result = inflate(&gzip, Z_FINISH); result != Z_STREAM_END)
             throw Damaged(gzip.msg != nullptr ? gzip.msg : zError(result));
@@ -180,17 +181,20 @@ struct Decompressor::State {
 Decompressor::Decompressor(CompressionKind kind) : state_(std::make_unique<State>(kind)) {}
 Decompressor::~Decompressor() = default;
 
-void Decompressor::Decompress(ByteView stored, std::uint64_t size, Bytes &plain) {
-    if (state_->kind == CompressionKind::kNone) {
-        if (stored.size() != size) throw Damaged("It has another size than it should.");
-        plain.assign(stored.begin(), stored.end());
+void Decompressor::Decompress(ByteView stored, MutableBytes plain) {
+    switch (state_->kind) {
+    case CompressionKind::kNone:
+        if (stored.size() != plain.size()) throw Damaged("It has another size than it should.");
+        std::ranges::copy(stored, plain.begin());
         return;
+    case CompressionKind::kZstd: return state_->Zstd(stored, plain);
+    case CompressionKind::kGzip: return state_->Gzip(stored, plain);
     }
+}
+
+void Decompressor::Decompress(ByteView stored, std::uint64_t size, Bytes &plain) {
     plain.resize(size);
-    if (state_->kind == CompressionKind::kZstd)
-        state_->Zstd(stored, plain);
-    else
-        state_->Gzip(stored, plain);
+    Decompress(stored, plain);
 }
 
 std::uint64_t ZstdContentSize(ByteView stored, std::uint64_t limit) {

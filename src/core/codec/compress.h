@@ -37,8 +37,9 @@ class Decompressor {
 public:
     explicit Decompressor(CompressionKind kind);
     ~Decompressor();
-    // Replaces `plain`. Throws kCorrupt unless exactly `size` bytes come out and nothing is left over.
-    void Decompress(ByteView stored, std::uint64_t size, Bytes &plain);
+    // Fills `plain`. Throws kCorrupt unless exactly its size comes out and nothing is left over.
+    void Decompress(ByteView stored, MutableBytes plain);
+    void Decompress(ByteView stored, std::uint64_t size, Bytes &plain);    // which is made that long
 
 private:
     struct State;

@@ -89,9 +89,19 @@ void GcmSealTail(const Key &key, const Nonce &nonce, std::string_view associated
 }
 
 void GcmOpen(const Key &key, const Nonce &nonce, std::string_view associated, ByteView sealed, Bytes &plain) {
+    plain.resize(sealed.size() < kGcmTagSize ? 0 : sealed.size() - kGcmTagSize);
+    try {
+        GcmOpen(key, nonce, associated, sealed, MutableBytes(plain));
+    } catch (const Error &) {
+        plain.clear();
+        throw;
+    }
+}
+
+void GcmOpen(const Key &key, const Nonce &nonce, std::string_view associated, ByteView sealed, MutableBytes plain) {
     if (sealed.size() < kGcmTagSize)
         throw Error(Code::kCorrupt, "encrypted data is shorter than its authentication tag");
-    plain.resize(sealed.size() - kGcmTagSize);
+    Must(plain.size() == sealed.size() - kGcmTagSize, "open into memory of another length");
     Context context = Start(key, nonce, associated, false);
     Run(context.get(), sealed.first(plain.size()), plain.data());
     std::array<std::byte, kGcmTagSize> tag;
@@ -101,7 +111,6 @@ void GcmOpen(const Key &key, const Nonce &nonce, std::string_view associated, By
     std::byte nothing{};
     if (EVP_CipherFinal_ex(context.get(), Raw(&nothing), &length) == 1) return;
     OPENSSL_cleanse(plain.data(), plain.size());
-    plain.clear();
     throw Error(Code::kCorrupt, "the authentication tag does not fit",
                 "The bytes were altered, stand in another place, or were encrypted with another key.");
 }

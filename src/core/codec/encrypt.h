@@ -33,6 +33,8 @@ void GcmSeal(const Key &key, const Nonce &nonce, std::string_view associated, By
 void GcmSealTail(const Key &key, const Nonce &nonce, std::string_view associated, Bytes &bytes, std::size_t from);
 // Replaces `plain`; throws kCorrupt if the tag does not fit (wrong key, wrong place, or altered bytes).
 void GcmOpen(const Key &key, const Nonce &nonce, std::string_view associated, ByteView sealed, Bytes &plain);
+// Into memory as long as `sealed` without its tag; wiped when it throws.
+void GcmOpen(const Key &key, const Nonce &nonce, std::string_view associated, ByteView sealed, MutableBytes plain);
 
 Key Hkdf(ByteView key, ByteView salt, std::string_view info);    // 32 bytes; an empty salt is the RFC's zeros
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 
@@ -61,8 +62,12 @@ void DirectWriter::WriteDirectly(std::uint64_t at, ByteView bytes, const DirectB
     if (!direct_) direct_ = Fd(open(name_.c_str(), O_WRONLY | O_NOFOLLOW | O_DIRECT | O_CLOEXEC));
     cached_ = !direct_;
     while (!cached_ && !bytes.empty()) {
-        MutableBytes piece = buffer.bytes().first(std::min(bytes.size(), buffer.bytes().size()));
-        std::copy_n(bytes.begin(), piece.size(), piece.begin());
+        ByteView piece = bytes;
+        if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kAlignment != 0) {
+            MutableBytes aligned = buffer.bytes().first(std::min(bytes.size(), buffer.bytes().size()));
+            std::copy_n(bytes.begin(), aligned.size(), aligned.begin());
+            piece = aligned;
+        }
         cached_ = WriteAt(direct_.get(), at, piece, name_) < piece.size();
         at += piece.size();
         bytes = bytes.subspan(piece.size());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace ark {
@@ -69,15 +70,16 @@ std::shared_ptr<const FrameDecoder::Facts> FrameDecoder::FactsOf(const std::stri
     return facts;
 }
 
-Bytes FrameDecoder::Decode(const FrameRef &ref, const Facts &facts, ByteView stored) const {
-    Bytes opened, plain;
+Buffer FrameDecoder::Decode(const FrameRef &ref, const Facts &facts, ByteView stored) const {
+    Buffer opened, plain(ref.size);
     try {
         if (facts.pack_key) {
+            opened = Buffer(stored.size() - std::min(stored.size(), kGcmTagSize));
             GcmOpen(*facts.pack_key, NumberNonce(ref.frame),
-                    FrameContext(*repository_, facts.header.domain, ref.pack, ref.frame), stored, opened);
+                    FrameContext(*repository_, facts.header.domain, ref.pack, ref.frame), stored, opened.bytes());
             stored = opened;
         }
-        ThreadDecompressor(facts.header.compression).Decompress(stored, ref.size, plain);
+        ThreadDecompressor(facts.header.compression).Decompress(stored, plain.bytes());
     } catch (const Error &e) {
         if (e.code != Code::kCorrupt) throw;
         throw Damaged(ref, e.message, e.detail);

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "base/buffer.h"
 #include "repo/pack_format.h"
 
 namespace ark {
@@ -24,7 +25,7 @@ public:
     std::shared_ptr<const Facts> FactsOf(const std::string &pack);
 
     // Throws kCorrupt naming pack, frame and what did not fit.
-    Bytes Decode(const FrameRef &ref, const Facts &facts, ByteView stored) const;
+    Buffer Decode(const FrameRef &ref, const Facts &facts, ByteView stored) const;
 
 private:
     using Entry = std::pair<std::string, std::shared_ptr<const Facts>>;

@@ -34,10 +34,10 @@ FrameReader::FrameReader(std::shared_ptr<Repository> repository, std::shared_ptr
     : state_(std::make_unique<State>(std::move(repository), std::move(keys))) {}
 FrameReader::~FrameReader() = default;
 
-Bytes FrameReader::Read(const FrameRef &ref) {
+Buffer FrameReader::Read(const FrameRef &ref) {
     FrameOutcome outcome = std::move(ReadRange({&ref, 1}, ref.at, ref.stored).front());
     if (const Error *error = std::get_if<Error>(&outcome)) throw *error;
-    return std::move(std::get<Bytes>(outcome));
+    return std::move(std::get<Buffer>(outcome));
 }
 
 std::vector<FrameOutcome> FrameReader::ReadRange(std::span<const FrameRef> refs, std::uint64_t at,
@@ -51,7 +51,7 @@ std::vector<FrameOutcome> FrameReader::ReadRange(std::span<const FrameRef> refs,
         facts = state_->decoder.FactsOf(pack);
         stored = ReadExactly(*state_->repository, layout::Pack(pack), at, length, fmt::format("pack \"{}\"", pack));
     } catch (const Error &error) {
-        outcomes.assign(refs.size(), error);
+        for (std::size_t i = 0; i < refs.size(); i++) outcomes.emplace_back(error);
         return outcomes;
     }
     for (const FrameRef &ref : refs) {

@@ -7,13 +7,14 @@
 #include <span>
 #include <variant>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "repo/frame.h"
 #include "repo/keys.h"
 
 namespace ark {
 
-using FrameOutcome = std::variant<Bytes, Error>;    // the frame's bytes, or what kept them from being read
+using FrameOutcome = std::variant<Buffer, Error>;    // the frame's bytes, or what kept them from being read
 
 bool WithinLimits(const FrameRef &ref);    // of the format; others are refused before anything is read
 
@@ -23,7 +24,7 @@ public:
     ~FrameReader();
 
     // Throws kCorrupt naming pack and frame if anything does not fit, kNotFound if the pack is gone.
-    Bytes Read(const FrameRef &ref);
+    Buffer Read(const FrameRef &ref);
     // One ranged read of `length` bytes at `at` of a pack, and what became of each of the frames in it.
     std::vector<FrameOutcome> ReadRange(std::span<const FrameRef> refs, std::uint64_t at, std::uint64_t length);
     // Visits the frames in the order given, all before the first that cannot be read. Requests as FrameStream makes them.

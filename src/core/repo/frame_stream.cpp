@@ -132,7 +132,7 @@ std::optional<TakenFrame> FrameStream::Take() {
     FrameOutcome &outcome = state.current->outcomes[i];
     if (const Error *error = std::get_if<Error>(&outcome)) throw *error;
     WantedFrame &wanted = state.current->wanted[i];
-    return TakenFrame{std::move(wanted.ref), wanted.of, std::move(std::get<Bytes>(outcome))};
+    return TakenFrame{std::move(wanted.ref), wanted.of, std::move(std::get<Buffer>(outcome))};
 }
 
 }    // namespace ark

@@ -17,7 +17,7 @@ struct WantedFrame {
 struct TakenFrame {
     FrameRef ref;
     std::size_t of = 0;
-    Bytes plain;
+    Buffer plain;
 };
 
 // Frames are wanted in any order, and taken in that order. They are planned in windows of up to 8 MiB stored and 16 MiB

@@ -98,6 +98,7 @@ Bytes ReadExactly(const Repository &repository, const std::string &name, std::ui
     if (!reader)
         throw Error(Code::kNotFound, fmt::format("{} is missing in {}", what, repository.storage().Describe()));
     Bytes out;
+    out.reserve(static_cast<std::size_t>(std::min(length, 2 * kReadStep)));
     while (out.size() < length) {
         std::size_t have = out.size();
         out.resize(static_cast<std::size_t>(std::min(length, have + kReadStep)));

@@ -38,7 +38,7 @@ Json TreeWalk::ParseLine(const Node &node, std::size_t line, int level) const {
     return ParseJson(node.lines[line], level == 0 ? "an entry of the tree" : "a line of an inner node of the tree");
 }
 
-TreeWalk::Node TreeWalk::Parse(Bytes bytes, int level) const {
+TreeWalk::Node TreeWalk::Parse(Buffer bytes, int level) const {
     Node node;
     node.bytes = std::move(bytes);
     std::string_view rest = AsText(node.bytes);
@@ -64,12 +64,12 @@ bool TreeWalk::LoadRoot(std::size_t index) {
 }
 
 // Leaves that are read one after another come in batches that double, so that neighbours share a request.
-Bytes TreeWalk::ReadChild(int level) {
+Buffer TreeWalk::ReadChild(int level) {
     const Node &parent = NodeAt(level);
     FrameRef ref = NodeOf(ParseLine(parent, parent.at, level));
     if (level - 1 != bottom_) return reader_->Read(ref);
     if (!ahead_.empty() && ahead_.front().first == ref.digest) {
-        Bytes bytes = std::move(ahead_.front().second);
+        Buffer bytes = std::move(ahead_.front().second);
         ahead_.pop_front();
         return bytes;
     }
@@ -80,16 +80,15 @@ Bytes TreeWalk::ReadChild(int level) {
     batch_ = std::min(batch_ * 2, kMostAhead);
     if (refs.size() == 1) return reader_->Read(ref);
     try {
-        reader_->ReadAll(refs, 2, [&](const FrameRef &one, ByteView plain) {
-            ahead_.emplace_back(one.digest, Bytes(plain.begin(), plain.end()));
-        });
+        reader_->ReadAll(
+            refs, 2, [&](const FrameRef &one, ByteView plain) { ahead_.emplace_back(one.digest, Buffer::Of(plain)); });
     } catch (const Error &e) {    // a node further on may be bad; the one that was asked for may be good
         if (e.code != Code::kCorrupt && e.code != Code::kNotFound) throw;
         ahead_.clear();
         batch_ = 1;
         return reader_->Read(ref);
     }
-    Bytes bytes = std::move(ahead_.front().second);
+    Buffer bytes = std::move(ahead_.front().second);
     ahead_.pop_front();
     return bytes;
 }

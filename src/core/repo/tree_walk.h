@@ -23,7 +23,7 @@ public:
 
 private:
     struct Node {
-        Bytes bytes;
+        Buffer bytes;
         std::vector<std::string_view> lines;
         std::size_t at = 0;
         std::string first, last;    // paths it covers
@@ -31,13 +31,13 @@ private:
     };
 
     Node &NodeAt(int level) { return nodes_[static_cast<std::size_t>(level - bottom_)]; }
-    Node Parse(Bytes bytes, int level) const;
+    Node Parse(Buffer bytes, int level) const;
     Json ParseLine(const Node &node, std::size_t line, int level) const;
     void Start();
     bool LoadRoot(std::size_t index);
     void Descend(int from);                              // loads the nodes below the current line of `from`
     bool Advance(int level);                             // to the next line of that level, loading what is needed
-    Bytes ReadChild(int level);                          // the node below the current line of `level`
+    Buffer ReadChild(int level);                         // the node below the current line of `level`
     void SearchDown(int from, std::string_view path);    // places every level from `from` down at `path`
     const std::string &RootFirst(std::size_t index);
     void Forget();
@@ -49,7 +49,7 @@ private:
     std::size_t root_at_ = 0;
     bool started_ = false;
     std::vector<std::optional<std::string>> root_first_;
-    std::deque<std::pair<std::string, Bytes>> ahead_;    // bottom nodes read ahead, by digest
+    std::deque<std::pair<std::string, Buffer>> ahead_;    // bottom nodes read ahead, by digest
     std::size_t batch_ = 1;
     std::optional<Json> current_;
     std::string last_path_;

@@ -219,7 +219,7 @@ private:
         for (const FrameRef &ref : refs) {
             ticker_.Check();
             try {
-                Bytes plain = stream.Take().value().plain;
+                Buffer plain = stream.Take().value().plain;
                 result_.frames++;
                 result_.rows += ref.rows;
                 progress_.done_bytes += plain.size();
