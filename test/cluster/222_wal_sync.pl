@@ -11,7 +11,11 @@ use Time::HiRes qw(time sleep);
 my $points = $ENV{ARK_KILL_POINTS} // 2;
 my $seed = srand($ENV{ARK_KILL_SEED} // time);
 diag("ARK_KILL_SEED=$seed");
-my $node = ArkCluster->make('primary', allows_streaming => 1, start => 0, conf => <<'CONF');
+my $node = ArkCluster->new('primary');
+$node->init(allows_streaming => 1, extra => [ '--wal-segsize=1', '--encoding', 'UTF8', '--locale', 'C.UTF-8' ]);
+mkdir $node->store or die $!;
+$node->append_conf('postgresql.conf', "ark.store = 'file://" . $node->store . "'\n" . <<'CONF');
+shared_preload_libraries = 'pg_ark'
 archive_mode = on
 archive_command = ''
 archive_library = 'pg_ark'
@@ -53,7 +57,7 @@ sub clients
 	for my $client (1 .. 3)
 	{
 		open my $script, '>', "$notes/script$client" or die $!;
-		print $script "INSERT INTO log VALUES ($run, $client, $_, repeat('x', 200)) RETURNING n;\n" for 1 .. $rows;
+		print $script "INSERT INTO log VALUES ($run, $client, $_, repeat('x', 1500)) RETURNING n;\n" for 1 .. $rows;
 		close $script;
 		my $said = '';
 		push @clients, { said => \$said, run => IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', "$notes/script$client" ], '<', '/dev/null', '>', "$notes/run$run.$client", '2>', \$said) };
