@@ -99,9 +99,10 @@ BEGIN
         RETURN QUERY SELECT 'warning', format('check of store "%s": %s: %s', row_found.store, row_found."check", row_found.detail), coalesce(row_found.hint, 'SELECT * FROM ark.check_store();');
     END LOOP;
     RETURN QUERY SELECT * FROM ark_private.archive_problems();
-    FOR row_found IN SELECT * FROM ark_private.wal_sync_state() AS w WHERE w.phase IN ('catching up', 'timed out', 'refused') LOOP
+    FOR row_found IN SELECT * FROM ark_private.wal_sync_state() AS w WHERE w.phase NOT IN ('off', 'waiting') LOOP
         RETURN QUERY SELECT CASE row_found.phase WHEN 'catching up' THEN 'warning' ELSE 'critical' END,
-            format('commits do not wait for the store since %s although ark.wal_sync is on: %s', date_trunc('second', row_found.since), row_found.why), row_found.remedy;
+            CASE row_found.phase WHEN 'stuck' THEN row_found.why
+                 ELSE format('commits do not wait for the store since %s although ark.wal_sync is on: %s', date_trunc('second', row_found.since), row_found.why) END, row_found.remedy;
     END LOOP;
     IF NOT EXISTS (SELECT FROM ark_private.schedule AS s WHERE s.enabled AND s.action = 'backup') THEN
         RETURN QUERY SELECT 'warning', 'no backup is scheduled', 'SELECT * FROM ark.set_schedule(''nightly'', ''0 3 * * *'', ''backup'', database => ''DATABASE'');';

@@ -52,7 +52,7 @@ ARK_FUNCTION(ark_archive_state) {
 
 // (phase, since, why, remedy); no row where the library was not preloaded
 ARK_FUNCTION(ark_wal_sync_state) {
-    constexpr const char *kPhases[] = {"off", "catching up", "waiting", "timed out", "refused"};
+    constexpr const char *kPhases[] = {"off", "catching up", "waiting", "timed out", "refused", "stuck"};
     InitMaterializedSRF(fcinfo, 0);
     auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     if (!shared) return Datum(0);

@@ -113,12 +113,12 @@ struct TailState {
     char trouble[512];                        // what it waits for
 };
 
-// Whether commits wait for the store (ark.wal_sync), as the launcher sees it.
-enum class WalSyncPhase : int { kOff, kCatchingUp, kWaiting, kTimedOut, kRefused };
+// Whether commits wait for the store (ark.wal_sync), as the launcher sees it. kStuck: they do, and should not.
+enum class WalSyncPhase : int { kOff, kCatchingUp, kWaiting, kTimedOut, kRefused, kStuck };
 struct WalSyncState {
     WalSyncPhase phase;
     TimestampTz since;
-    char why[1024], remedy[512];    // of kTimedOut and kRefused
+    char why[1024], remedy[512];    // of all but kOff and kWaiting
 };
 
 struct SharedState {

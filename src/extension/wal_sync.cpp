@@ -12,6 +12,7 @@ namespace {
 
 constexpr long kLookMs = 1'000;
 constexpr long kActAgainMs = 10'000;    // when the setting did not become what it was made
+constexpr long kAfterFailureMs = 60'000;
 
 StoreWatch watch;
 bool was_named;
@@ -64,18 +65,33 @@ const char *Trouble() {
     LWLockAcquire(shared->lock, LW_SHARED);
     const TailState &tail = shared->tail;
     const char *told = tail.failure[0] ? tail.failure : tail.trouble;
-    if (!told[0] && tail.worker_pid == 0) told = "no process ships WAL at the moment (max_worker_processes must leave room for one)";
+    if (!told[0] && tail.worker_pid == 0)
+        told = "no process ships WAL at the moment (max_worker_processes must leave room for one)";
     if (!told[0]) told = "the store takes it too slowly, or does not answer";
     char *trouble = pstrdup(told);
     LWLockRelease(shared->lock);
     return trouble;
 }
 
-bool TakeOut() {
+// False: it could not be done; that is in the log, and in ark.status.
+bool Alter(const char *names) {
     Failure failure{};
-    if (!AlterStandbyNames(nullptr, &failure)) return false;    // it is in the log
-    ReloadServer();
-    return true;
+    if (AlterStandbyNames(names, &failure)) {
+        ReloadServer();
+        return true;
+    }
+    const char *remedy = "ALTER SYSTEM must be able to write postgresql.auto.conf; the server log says more";
+    if (names)
+        SetPhase(WalSyncPhase::kRefused, psprintf("synchronous_standby_names could not be set: %s", failure.message),
+                 remedy);
+    else
+        SetPhase(
+            WalSyncPhase::kStuck,
+            psprintf("commits wait for a store that is not there: synchronous_standby_names could not be reset: %s",
+                     failure.message),
+            remedy);
+    if (names) act_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kAfterFailureMs);
+    return false;
 }
 
 // `why` is nullptr where nobody asked for it.
@@ -84,14 +100,14 @@ void KeepOut(const char *why) {
     bool named = LookAtName();
     watch.Forget();
     in_vain = in_vain && named;
-    if (named && !in_vain && MayAct() && TakeOut()) {
-        in_vain = true;
+    const bool stuck = in_vain;
+    if (named && !in_vain && MayAct() && Alter(nullptr)) {
+        in_vain = true;    // unless the next look finds it gone
         ereport(LOG, (errmsg("pg_ark: commits do not wait for the store any more"),
                       errdetail_internal("%s.", why ? why : "ark.wal_sync is off")));
     }
-    if (in_vain && GetCurrentTimestamp() > act_after)
-        SetPhase(WalSyncPhase::kRefused,
-                 psprintf("nothing is shipped, and commits wait for %s for ever", kStoreStandby),
+    if (stuck)
+        SetPhase(WalSyncPhase::kStuck, psprintf("commits wait for %s for ever: nothing is shipped", kStoreStandby),
                  "take the name out of synchronous_standby_names in the configuration file");
     else if (why)
         SetPhase(WalSyncPhase::kRefused, why, "ark.wal_sync needs what ark.wal_ship_interval needs: docs/wal.md");
@@ -120,13 +136,13 @@ void Refuse(const StandbySetting &setting, const char *why, const char *remedy) 
                           errhint("%s", remedy)));
     SetPhase(WalSyncPhase::kRefused, why, remedy);
     watch.Forget();
-    if (setting.entry_has_store && MayAct()) TakeOut();
+    if (setting.entry_has_store && MayAct()) Alter(nullptr);
 }
 
 void GiveUp() {
     auto behind = std::chrono::duration_cast<std::chrono::seconds>(SystemClock().Steady() - watch.since());
     const char *trouble = Trouble();
-    if (!TakeOut()) return;
+    if (!Alter(nullptr)) return;
     ereport(WARNING, (errmsg("pg_ark: commits do not wait for the store any more"),
                       errdetail("It has been behind for %d seconds: %s.", static_cast<int>(behind.count()), trouble),
                       errhint("What is committed from now on would be lost with the server, until the store has caught "
@@ -136,13 +152,7 @@ void GiveUp() {
 }
 
 void PutIn(const char *names) {
-    Failure failure{};
-    if (!AlterStandbyNames(names, &failure)) {
-        SetPhase(WalSyncPhase::kRefused, psprintf("synchronous_standby_names could not be set: %s", failure.message),
-                 "the server log says more");
-        return;
-    }
-    ReloadServer();
+    if (!Alter(names)) return;
     ereport(LOG, (errmsg("pg_ark: commits wait until the store has their WAL"),
                   errdetail("synchronous_standby_names becomes '%s'.", names)));
 }

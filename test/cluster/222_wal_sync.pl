@@ -204,8 +204,18 @@ is($node->safe_psql('postgres', 'SHOW synchronous_standby_names'), 'pg_ark_wal_s
 ask($node, 'INSERT INTO log VALUES (6, 0, 1)');
 $node->stop('smart');
 
-# Dropped, and switched off.
+# Named by hand, and nothing ships.
 $node->start;
+conf("'pg_ark_wal_sync'");
+until_true($node, q{SELECT count(*) = 1 FROM ark_private.problems() WHERE severity = 'critical' AND problem ~ 'the configuration file names pg_ark_wal_sync itself'});
+set_option($node, 'ark.wal_sync', 'off');
+until_true($node, q{SELECT count(*) = 1 FROM ark_private.problems() WHERE severity = 'critical' AND problem = 'commits wait for pg_ark_wal_sync for ever: nothing is shipped'});
+pass('a name that is not ours to remove is told');
+conf("''");
+set_option($node, 'ark.wal_sync', 'on');
+names('pg_ark_wal_sync');
+
+# Dropped, and switched off.
 ask($node, 'DROP EXTENSION pg_ark');
 ask($node, 'INSERT INTO log VALUES (6, 0, 2)');
 pass('without the extension it goes on');
