@@ -74,16 +74,27 @@ refused($standby, [], qr/this server is a standby.*--standby=prefer/s, 'a standb
 refused($primary, ['--standby=require'], qr/copied from a standby, and this server is none/, 'nor a primary where a standby is required');
 
 # Under load, with things that move files about.
-my $bench = IPC::Run::start([ 'pgbench', '-n', '-c', '3', '-T', '120', '-d', $primary->connstr('postgres') ], '>', \my $bench_out, '2>', \my $bench_err);
-my $churn = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=0', '-d', $primary->connstr('app'), '-c', q{
+my %load;
+sub start_load
+{
+	my ($name, @command) = @_;
+	my $load = $load{$name} = { out => '', err => '' };
+	$load->{run} = IPC::Run::start([@command], '<', '/dev/null', '>', \$load->{out}, '2>', \$load->{err});
+	return;
+}
+sub still_loaded { my @ended = grep { !$load{$_}{run}->pumpable } sort keys %load; is("@ended", '', 'the load goes on') or diag(map { "$_: $load{$_}{out}\n$load{$_}{err}" } @ended); return; }
+my $maps = "$store/maps.sql";
+PostgreSQL::Test::Utils::append_to_file($maps, "VACUUM FULL pg_class;\n\\sleep 300 ms\n");
+start_load('transactions', 'pgbench', '-n', '-c', '3', '-T', '120', '-d', $primary->connstr('postgres'));
+start_load('relation maps', 'pgbench', '-n', '-T', '120', '-f', $maps, '-d', $primary->connstr('app'));
+start_load('files', 'psql', '-XAtq', '-d', $primary->connstr('app'), '-c', q{
 	DO $$ BEGIN FOR i IN 1..100000 LOOP
 		DELETE FROM shrinks WHERE id % 7 = i % 7; COMMIT;
 		EXECUTE format('CREATE TABLE comes_%s AS SELECT generate_series(1, 3000) AS id', i); COMMIT;
 		IF i > 2 THEN EXECUTE format('DROP TABLE comes_%s', i - 2); END IF; COMMIT;
-		IF i % 5 = 0 THEN EXECUTE 'VACUUM FULL pg_class'; END IF;
-	EXCEPTION WHEN active_sql_transaction THEN NULL; END LOOP; END $$} ], '>', \my $churn_out, '2>', \my $churn_err);
+	END LOOP; END $$});
 sleep 1;
-my $first = backup($standby, 'a base backup of a standby under load', '--standby=require', '--label=of standby');
+my $first = backup($standby, 'a base backup of a standby under load', '--standby=require', '--max-rate=20MB', '--label=of standby');
 is($first->{copied_from}, "standby $host", 'says whose files were copied');
 is($first->{bad_pages}, '0', 'no page is taken for damaged');
 like($primary->engine([ 'list', '--kind=physical', @where ])->{out}, qr/standby \Q$host\E/, 'and so does pg_ark list');
@@ -92,10 +103,12 @@ is($only->{bad_pages}, '0', 'no page of that is taken for damaged');
 sleep 1;
 my ($at, $history) = split /\|/, $primary->safe_psql('postgres', 'SELECT clock_timestamp(), (SELECT count(*) FROM pgbench_history)');
 sleep 1;
-$bench->signal('INT');
-eval { $bench->finish };
-$churn->signal('INT');
-eval { $churn->finish };
+still_loaded();
+for my $load (values %load)
+{
+	$load->{run}->signal('INT');
+	eval { $load->{run}->finish };
+}
 $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->safe_psql($_, 'VACUUM (FREEZE)') for qw(postgres app);    # so that reading changes no page
 my $last = $primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
@@ -130,14 +143,7 @@ $copy->same_rows('app', $whole{app}, 'has every row', without => qr/^sequence|fo
 $copy->stop;
 
 # What is in the way is said.
-my $elsewhere = ArkCluster->new('elsewhere');
-$elsewhere->init;
-$elsewhere->start;
-sub conninfo { my ($node) = @_; return '--primary-conninfo=host=' . $node->host . ' port=' . $node->port . ' user=' . getpwuid($<); }
-refused($standby, [ '--standby=prefer', conninfo($elsewhere) ], qr/another cluster's.*system identifier/s, 'another cluster is no primary');
-$elsewhere->stop;
-refused($standby, [ '--standby=prefer', conninfo($elsewhere) ], qr/the primary of this standby cannot be asked.*--standby=only/s, 'nor is one that is out of reach');
-refused($standby, [ '--standby=prefer', conninfo($standby) ], qr/is a standby itself/, 'nor is a standby');
+refused($standby, [ '--standby=prefer', '--primary-conninfo=host=/nowhere' ], qr/the primary of this standby cannot be asked.*--standby=only/s, 'a primary that is out of reach');
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
 $primary->safe_psql('app', 'INSERT INTO shrinks SELECT 100000, repeat(md5(random()::text), 1000) FROM generate_series(1, 100)');
 refused($standby, [ '--standby=prefer', '--standby-max-lag=500ms' ], qr/lags too far behind its primary.*kB behind.*replay is paused.*standby_max_lag/s, 'a standby that lags is not copied, and how far it lags is said');
@@ -159,6 +165,7 @@ is($waits->full_result(0) >> 8, 0, 'and ends when WAL was switched') or diag("$w
 is(count(), $counted + 1, 'and counts');
 
 # A promotion in the middle of it. The primary lives on, so that nothing else ends the backup.
+backup($primary, 'after one of the primary all files of the standby are read');
 my $before = count();
 my $slow = IPC::Run::start([ $engine, 'backup', '--kind=physical', '--standby=prefer', '--max-rate=1MB', @where, '--conninfo', 'host=' . $standby->host . ' port=' . $standby->port . ' user=' . getpwuid($<) ], '>', \my $slow_out, '2>', \my $slow_err);
 my $packs = sub { my @files = glob "$store/ark/*/packs/* $store/ark/*/backups/*/begin"; return scalar @files; };

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/file.h"
@@ -24,6 +25,14 @@ bool Look(const std::filesystem::path &path, struct stat &info) { return stat(pa
 
 }    // namespace
 
+Lsn StandbyReach::Newest() const { return std::max(received.value_or(Lsn{}), replayed); }
+
+// A segment that nothing of was streamed was restored from an archive, as a whole.
+bool StandbyReach::HasWhole(Lsn start, Lsn end) const {
+    bool was_streamed = received && *received >= start;
+    return (received && *received >= end) || replayed > end || (!was_streamed && replayed >= end);
+}
+
 void StandbySide::CheckBelongsHere() {
     Replayed();
     if (context_.directory.IsBeingRestored())
@@ -31,13 +40,13 @@ void StandbySide::CheckBelongsHere() {
                     fmt::format("\"{}\" has a recovery.signal.", context_.directory.path().string()),
                     "Wait until its recovery has ended.");
     TimelineId timeline = ReadControl(context_.directory.path()).timeline;
-    Lsn received = Received();
+    StandbyReach reach = Reach();
+    const WalSegmentSize size = context_.directory.segment_size();
     std::size_t looked_at = 0;
     std::vector<SegmentName> segments = context_.directory.Segments(timeline);
     for (auto at = segments.rbegin(); at != segments.rend(); ++at) {
         const SegmentName &segment = *at;
-        if (segment.End(context_.directory.segment_size()) > received)
-            continue;    // kept to be written anew, or growing
+        if (!reach.HasWhole(segment.Start(size), segment.End(size))) continue;    // kept to be written anew, or growing
         if (++looked_at > kSegmentsLookedAt) break;
         if (!context_.repository.Stat(layout::Wal(WalFileName::OfSegment(segment)))) continue;
         std::optional<OwnSegment> own = Whole(segment);
@@ -69,10 +78,13 @@ Lsn StandbySide::Replayed() {
     return at.IsNull(0, 1) ? Lsn{} : ParseLsn(at.Text(0, 1));
 }
 
-Lsn StandbySide::Received() {
-    Result at = context_.connection.Query(
-        "SELECT greatest(pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn())");
-    return at.IsNull(0, 0) ? Lsn{} : ParseLsn(at.Text(0, 0));
+StandbyReach StandbySide::Reach() {
+    Result at =
+        context_.connection.Query("SELECT pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn()");
+    StandbyReach reach;
+    if (!at.IsNull(0, 0)) reach.received = ParseLsn(at.Text(0, 0));
+    if (!at.IsNull(0, 1)) reach.replayed = ParseLsn(at.Text(0, 1));
+    return reach;
 }
 
 std::string StandbySide::WhyBehind(Lsn to, Lsn first, Lsn at) {
@@ -180,9 +192,9 @@ OwnSegment StandbySide::AwaitOwnSegment(TimelineId timeline, Lsn stop, Duration 
     for (;;) {
         context_.ticker.Check();
         Replayed();
-        Lsn received = Received();
+        StandbyReach reach = Reach();
         for (const SegmentName &segment : context_.directory.Segments(timeline)) {
-            if (segment < last || segment.End(size) > received) continue;
+            if (segment < last || !reach.HasWhole(segment.Start(size), segment.End(size))) continue;
             std::optional<OwnSegment> own = Whole(segment);
             if (!own) continue;
             if (waited) context_.log.Wait("");
@@ -193,7 +205,7 @@ OwnSegment StandbySide::AwaitOwnSegment(TimelineId timeline, Lsn stop, Duration 
                         fmt::format("the standby did not receive the rest of WAL segment \"{}\" within {}", last.Text(),
                                     HumanDuration(patience)),
                         fmt::format("The base backup ends in it, at {}; received is WAL up to {}.", stop.Text(),
-                                    received.Text()),
+                                    reach.Newest().Text()),
                         next_step);
         context_.log.Wait(
             fmt::format("the standby has to receive the rest of WAL segment {}. {}", last.Text(), next_step));
@@ -203,7 +215,14 @@ OwnSegment StandbySide::AwaitOwnSegment(TimelineId timeline, Lsn stop, Duration 
 }
 
 void StandbySide::CheckStored(const OwnSegment &segment) {
-    if (request_.stored_same(segment.name, segment.length, segment.digest)) return;
+    try {
+        if (request_.stored_same(segment.name, segment.length, segment.digest)) return;
+    } catch (const Error
+                 &) {    // unless the file was not whole when it was read: a server that was just started does not tell
+        std::optional<OwnSegment> again = Whole(segment.name);
+        if (!again || again->digest == segment.digest) throw;
+        return CheckStored(*again);
+    }
     throw Error(Code::kUnavailable, fmt::format("the store has no WAL segment \"{}\"", segment.name.Text()));
 }
 

@@ -1,9 +1,20 @@
 // What a standby is asked before, while and after its files are copied.
 #pragma once
 
+#include <optional>
+
 #include "physical/backup_source.h"
 
 namespace ark {
+
+// How far a standby has WAL. Replay runs ahead of what was received where a segment ended by a switch: it skips the rest, which may still
+// be on its way, and the file has old bytes there.
+struct StandbyReach {
+    std::optional<Lsn> received;    // by streaming, since the server was started; flushed
+    Lsn replayed;
+    bool HasWhole(Lsn start, Lsn end) const;    // the file of the segment, as its primary has it
+    Lsn Newest() const;
+};
 
 // WAL that a standby has whole.
 struct OwnSegment {
@@ -37,7 +48,7 @@ public:
 
 private:
     std::string WhyBehind(Lsn to, Lsn first, Lsn at);
-    Lsn Received();
+    StandbyReach Reach();
     std::optional<OwnSegment> Whole(const SegmentName &segment) const;
 
     SourceContext context_;

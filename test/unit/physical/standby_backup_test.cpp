@@ -1,6 +1,7 @@
 // Base backups of a real standby, with what may happen to it and to its primary at chosen moments. What must not become a backup does not.
 #include <gmock/gmock.h>
 
+#include "physical/standby_side.h"
 #include "physical/take_backup.h"
 #include "repo/writers.h"
 #include "unit/physical/cluster_bench.h"
@@ -74,6 +75,21 @@ protected:
 
     std::unique_ptr<PrivatePostgres> standby;
 };
+
+// Of the segment from 100 to 200.
+TEST(StandbyReach, KnowsWhichFilesAreWhole) {
+    auto has = [](std::optional<Lsn> received, std::uint64_t replayed) {
+        return StandbyReach{received, {replayed}}.HasWhole({100}, {200});
+    };
+    EXPECT_TRUE(has(Lsn{200}, 150)) << "received, not replayed yet";
+    EXPECT_FALSE(has(Lsn{130}, 130));
+    EXPECT_FALSE(has(Lsn{130}, 200)) << "replay skips the rest behind a switch, and that is still on its way";
+    EXPECT_TRUE(has(Lsn{260}, 260));
+    EXPECT_TRUE(has(std::nullopt, 200)) << "restored from an archive";
+    EXPECT_TRUE(has(Lsn{90}, 200)) << "streamed was what came before";
+    EXPECT_TRUE(has(Lsn{130}, 201)) << "streaming ended in it, the archive went on behind it";
+    EXPECT_FALSE(has(std::nullopt, 199));
+}
 
 TEST_F(StandbyBackup, ComesBackWithWhatWasCommittedUntilItsEnd) {
     WhenEntering("copy", [&] { Sql("INSERT INTO followed SELECT generate_series(2001, 3000)"); });
