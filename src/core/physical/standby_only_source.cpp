@@ -13,8 +13,6 @@ constexpr const char *kSwitch =
     "archive_timeout "
     "does it in time, standby_deadline says how long to wait.";
 
-constexpr auto kPatience = std::chrono::minutes(1);
-
 // Nobody knows how it gets on but the store.
 class UnaskedArchiver : public WalArchiver {
 public:
@@ -48,22 +46,7 @@ public:
     Lsn Reached() override { return control_->Reached(); }
     void Watch() override { standby_.Replayed(); }
 
-    // Replaying makes and removes files, and writes maps of relations, before the control file's minimum recovery point has come up to
-    // their WAL: a recovery that ended between would be of no moment that there was. Where there is nothing to write, a
-    // restartpoint moves that point up to what is replayed.
-    void Settle() override {
-        Lsn replayed = standby_.Replayed();
-        SteadyPoint deadline = context_.clock.Steady() + kPatience;
-        while (ReadControl(context_.directory.path()).minimum_recovery < replayed) {
-            context_.ticker.Check();
-            if (context_.clock.Steady() >= deadline)
-                throw Error(Code::kUnavailable, "the standby's control file does not come up to what it has replayed",
-                            fmt::format("It had replayed up to {} when the files were copied.", replayed.Text()),
-                            "See the standby's log.");
-            standby_.MakeRestartpoint();
-            standby_.Replayed();
-        }
-    }
+    void Settle() override { standby_.Settle(); }
 
     // The server ends recovery of such a backup where the control file's minimum recovery point is.
     StoppedBackup Stop(const ControlFile &copied) override {

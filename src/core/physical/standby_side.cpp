@@ -14,7 +14,8 @@ namespace ark {
 namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(100);
-constexpr std::size_t kSegmentsLookedAt = 100;    // that the store may lack, newest first
+constexpr auto kPatience = std::chrono::minutes(1);    // for what takes a moment
+constexpr std::size_t kSegmentsLookedAt = 100;         // that the store may lack, newest first
 
 [[noreturn]] void ThrowPromoted(std::string detail) {
     throw Error(Code::kConflict, "the standby was promoted during the base backup", std::move(detail),
@@ -144,6 +145,23 @@ std::string StandbySide::CheckpointOf(Connection &connection) {
 }
 
 std::string StandbySide::Checkpoint() { return CheckpointOf(context_.connection); }
+
+// Replaying makes and removes files, and writes maps of relations, before the control file's minimum recovery point has come up to their
+// WAL and its timeline: a recovery that ended between would be of no moment that there was. Where there is nothing to write, a
+// restartpoint moves that point up to what is replayed.
+void StandbySide::Settle() {
+    Lsn replayed = Replayed();
+    SteadyPoint deadline = context_.clock.Steady() + kPatience;
+    while (ReadControl(context_.directory.path()).minimum_recovery < replayed) {
+        context_.ticker.Check();
+        if (context_.clock.Steady() >= deadline)
+            throw Error(Code::kUnavailable, "the standby's control file does not come up to what it has replayed",
+                        fmt::format("It had replayed up to {} when the files were copied.", replayed.Text()),
+                        "See the standby's log.");
+        MakeRestartpoint();
+        Replayed();
+    }
+}
 
 // A page is written after minRecoveryPoint, with the timeline that is replayed, has come up to its position. So no file that was read
 // before this pg_control has anything of a timeline that it does not name. And while the server is in recovery it writes no WAL of its own.

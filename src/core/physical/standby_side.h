@@ -39,6 +39,7 @@ public:
     std::string Checkpoint();    // all that its control file says of the last restartpoint's checkpoint
     static std::string CheckpointOf(Connection &connection);
 
+    void Settle();    // until the control file has come up to what is replayed by now
     // That the files, of which pg_control was read last, have nothing but WAL of that timeline, replayed. Asks the server last.
     void CheckCopied(const ControlFile &copied, TimelineId timeline);
 

@@ -52,6 +52,8 @@ public:
         OnPrimary([&] { primary_->Execute("SELECT 1"); });
     }
 
+    void Settle() override { standby_.Settle(); }
+
     StoppedBackup Stop(const ControlFile &copied) override {
         standby_.CheckCopied(copied, timeline_);
         StoppedBackup stopped;

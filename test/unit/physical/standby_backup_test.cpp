@@ -29,7 +29,7 @@ protected:
         return writer;
     }
     void NewStandby() {
-        standby = PrivatePostgres::StandbyOf(Server(), {"archive_mode = off"});
+        standby = PrivatePostgres::StandbyOf(Server(), {"archive_mode = off", "wal_retrieve_retry_interval = 100ms"});
         request.conninfo = standby->Conninfo();
         StandbyCopy copy;
         copy.stored_same = [this](const SegmentName &segment, std::uint64_t length, const Sha256Digest &digest) {
@@ -37,6 +37,9 @@ protected:
                 .has_value();
         };
         request.standby = copy;
+    }
+    static void Await(const PrivatePostgres &server, const std::string &condition) {
+        while (server.Sql("postgres", condition) != "t") std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     void WhenEntering(const std::string &phase, const std::function<void()> &act) {
         log.entered = [=](const std::string &entered) {
@@ -115,6 +118,25 @@ TEST_F(StandbyBackup, APromotionEndsItInEveryPhase) {
         EXPECT_THAT(error.message, HasSubstr("the standby was promoted during the base backup")) << phase;
         EXPECT_EQ(Listed(), 0u) << phase;
     }
+}
+
+// The primary that was asked lives on, and would end the backup as if nothing had been.
+TEST_F(StandbyBackup, AnotherTimelineEndsIt) {
+    request.standby->primary_conninfo = Server().Conninfo();
+    std::unique_ptr<PrivatePostgres> next = PrivatePostgres::StandbyOf(Server(), {"archive_mode = off"});
+    WhileReadingTheLastFile([&] {
+        std::string at = Sql("SELECT pg_current_wal_flush_lsn()");
+        Await(*next, "SELECT pg_last_wal_replay_lsn() >= '" + at + "'");
+        next->Sql("postgres", "SELECT pg_promote()");
+        standby->Sql("postgres", "ALTER SYSTEM SET primary_conninfo = '" + next->Conninfo() + "'");
+        standby->Sql("postgres", "SELECT pg_reload_conf()");
+        next->Sql("postgres", "CREATE TABLE gone_over (id int)");
+        Await(*standby, "SELECT count(*) = 1 FROM pg_class WHERE relname = 'gone_over'");
+    });
+    Error error = ErrorOf([&] { Take(); });
+    EXPECT_EQ(error.code, Code::kConflict);
+    EXPECT_THAT(error.message, HasSubstr("went over to another timeline"));
+    EXPECT_EQ(Listed(), 0u);
 }
 
 TEST_F(StandbyBackup, OneThatLagsIsNotCopied) {
@@ -204,8 +226,7 @@ TEST_F(StandbyBackup, AStandbyOnlyWaitsForItsPrimarysWal) {
     WhileReadingTheLastFile([&] {
         Sql("SELECT pg_logical_emit_message(false, 'test', 'no page'), txid_current()");
         replayed = Sql("SELECT pg_current_wal_flush_lsn()");
-        while (standby->Sql("postgres", "SELECT pg_last_wal_replay_lsn() >= '" + replayed + "'") != "t")
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        Await(*standby, "SELECT pg_last_wal_replay_lsn() >= '" + replayed + "'");
     });
     WhenEntering("upload", [&] { Flush(); });
     PhysicalResult taken = Take();
@@ -226,9 +247,7 @@ TEST_F(StandbyBackup, AStandbyOnlyIsOfNoUseWithoutFullPageWrites) {
     Sql("CHECKPOINT");
     Sql("INSERT INTO followed SELECT generate_series(1, 10)");
     Sql("CHECKPOINT");
-    std::string at = Sql("SELECT pg_current_wal_flush_lsn()");
-    while (standby->Sql("postgres", "SELECT pg_last_wal_replay_lsn() >= '" + at + "'") != "t")
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    Await(*standby, "SELECT pg_last_wal_replay_lsn() >= '" + Sql("SELECT pg_current_wal_flush_lsn()") + "'");
     Error error = ErrorOf([&] { Take(); });
     Sql("ALTER SYSTEM RESET full_page_writes");
     Sql("SELECT pg_reload_conf()");
