@@ -105,7 +105,7 @@ BEGIN
     error := coalesce('archiving is not configured: ' || ours.why_not, nullif(concat_ws('; ', ours.message, ours.detail), ''));
     waiting := CASE WHEN backlog.oldest IS NOT NULL THEN greatest(clock_timestamp() - backlog.oldest, interval '0') END;
     FOR one IN
-        SELECT s.name, s."position", s.ack, q.store IS NOT NULL AS is_told, q.last_copied, q.copied_until_at, q.waiting_files, q.waiting_bytes, q.waiting_since, q.failing_since,
+        SELECT s.name, s."position", s.ack, q.store IS NOT NULL AS is_told, q.last_copied, q.copied_until_at, q.waiting_files, q.waiting_bytes, q.waiting_since, q.looked_at, q.failing_since,
                q.error, q.hint
           FROM ark_private.stores() AS s LEFT JOIN ark_private.queue_state() AS q ON q.store = s.name
          WHERE how IN ('off', 'module') OR s."position" = 1 OR s.ack = 'async'
@@ -136,9 +136,10 @@ BEGIN
             backlog_segments := one.waiting_files;
             backlog_bytes := one.waiting_bytes;
             lag := CASE WHEN one.waiting_since IS NOT NULL THEN greatest(clock_timestamp() - one.waiting_since, interval '0') END;
-            failing_since := one.failing_since;
-            last_error := coalesce(one.error, CASE WHEN NOT one.is_told THEN 'nothing was copied there since the server started' END);
-            hint := coalesce(one.hint, CASE WHEN NOT one.is_told THEN 'the server starts pg_ark wal-copy by itself where ark.enabled is on and a worker is free (max_worker_processes); its log says what is wrong' END);
+            failing_since := coalesce(one.failing_since, CASE WHEN one.looked_at < clock_timestamp() - interval '5 minutes' THEN one.looked_at END);
+            last_error := coalesce(one.error, CASE WHEN pg_is_in_recovery() THEN NULL WHEN NOT one.is_told THEN 'nothing was copied there since the server started'
+                                                   WHEN failing_since IS NOT NULL THEN 'nothing was heard of it since then' END);
+            hint := coalesce(one.hint, CASE WHEN last_error IS NOT NULL AND one.error IS NULL THEN 'the server starts pg_ark wal-copy by itself where ark.enabled is on and a worker is free (max_worker_processes); its log says what is wrong' END);
             SELECT * INTO reach FROM ark_private.recoverable(one.name, one.last_copied, one.copied_until_at, NULL, NULL);
         ELSIF how = 'off' THEN
             mode := how;

@@ -306,6 +306,10 @@ void AddRecovery(Json &result, Engine &engine, const std::shared_ptr<Repository>
             AddRecoveryOf(result, other, other.OpenForReading());
         } catch (const Error &error) {
             engine.ticker().Check();
+            if (error.code == Code::kNotFound) {    // it has none, as far as it is there
+                result["stores_read"].push_back(store.name);
+                continue;
+            }
             AddWarning(result, fmt::format("the recovery windows of {} are not known: {}", StoreWords(store.name),
                                            error.message));
         }

@@ -22,6 +22,7 @@ namespace ark::cli {
 namespace {
 
 constexpr Duration kEvery = std::chrono::seconds(5), kLookEvery = std::chrono::minutes(10);
+constexpr auto kWorthNoting = std::chrono::minutes(1);
 constexpr Duration kStep = std::chrono::milliseconds(100);
 
 // Since when a store is behind or cannot be written, kept over restarts: what it lacks is not known while it is away.
@@ -36,7 +37,8 @@ public:
     }
 
     std::optional<TimePoint> Get() const { return since_; }
-    void Set(std::optional<TimePoint> since) {
+    void Set(std::optional<TimePoint> since, TimePoint now) {
+        if (since && now - *since < kWorthNoting) since.reset();
         if (since.has_value() == since_.has_value()) return;    // how long it is may be a little wrong
         since_ = since;
         std::error_code ignored;
@@ -100,7 +102,7 @@ private:
         std::optional<TimePoint> behind = failing_since_;
         if (queue_.waiting_since && (!behind || *queue_.waiting_since < *behind)) behind = queue_.waiting_since;
         try {
-            behind_.Set(behind);
+            behind_.Set(behind, outer_.clock().Now());
         } catch (const Error &error) {
             log_.Warn(error.message);
         }

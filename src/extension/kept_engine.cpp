@@ -11,8 +11,9 @@
 namespace ark::pg {
 namespace {
 
-constexpr int kEndGraceMs = 600;     // the server waits for its workers when it stops
-constexpr long kAgainMs = 10'000;    // after an engine that ended
+constexpr int kEndGraceMs = 600;            // the server waits for its workers when it stops
+constexpr long kAgainMs = 5'000;            // after an engine that ended
+constexpr long kAgainRefusedMs = 60'000;    // after one that may not, or cannot, do its work
 
 EngineProcess engine;
 const KeptEngine *kept_engine;
@@ -56,18 +57,23 @@ void Write(const char *text) { [[maybe_unused]] ssize_t written = write(engine.t
 
 void LeaveEngine(int, Datum) { EndEngine(&engine); }
 
+void Tell(const Failure &failure) {
+    bool again = strcmp(kept_engine->failure(), failure.message) == 0;
+    ereport(
+        again ? DEBUG1 : WARNING,
+        (errcode(failure.sqlstate), errmsg("%s: %s", kept_engine->trouble, failure.message),
+         failure.detail[0] ? errdetail("%s", failure.detail) : 0, failure.hint[0] ? errhint("%s", failure.hint) : 0));
+    CopyText(kept_engine->failure(), sizeof failure.message, failure.message);
+}
+
 void Handle(const Event &event) {
     switch (event.kind) {
     case EventKind::kNotice: ereport(LOG, (errmsg("%s: %s", kept_engine->name, event.text))); break;
     case EventKind::kWarning: ereport(WARNING, (errmsg("%s: %s", kept_engine->name, event.text))); break;
     case EventKind::kError:
-    case EventKind::kBroken:
-        ereport(WARNING,
-                (errcode(event.failure.sqlstate), errmsg("%s: %s", kept_engine->trouble, event.failure.message),
-                 event.failure.detail[0] ? errdetail("%s", event.failure.detail) : 0,
-                 event.failure.hint[0] ? errhint("%s", event.failure.hint) : 0));
-        break;
-    default: kept_engine->handle(event);
+    case EventKind::kBroken: Tell(event.failure); break;
+    case EventKind::kHello: break;
+    default: kept_engine->failure()[0] = '\0'; kept_engine->handle(event);
     }
 }
 
@@ -149,7 +155,7 @@ long KeepEngine(const KeptEngine &kept, KeptWorker *worker) {
         }
         pfree(worker->handle);
         worker->handle = nullptr;
-        worker->start_after = TimestampTzPlusMilliseconds(now, kAgainMs);
+        worker->start_after = TimestampTzPlusMilliseconds(now, kept.failure()[0] ? kAgainRefusedMs : kAgainMs);
     }
     if (!kept.is_wanted()) return -1;
     if (now < worker->start_after) return TimestampDifferenceMilliseconds(now, worker->start_after) + 1;

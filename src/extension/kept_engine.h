@@ -10,7 +10,8 @@ struct KeptEngine {
     const char *name;        // of the process: "pg_ark wal-copy"
     const char *function;    // the worker's main function
     const char *verb;
-    const char *trouble;    // what is told when it ends with an error: "WAL is not copied"
+    const char *trouble;    // what is told when it ends with an error: "pg_ark copies no WAL"
+    char *(*failure)();     // in shared memory, of Failure::message's size: what was told last; it is told once
     bool (*is_wanted)();
     void (*begin)();                  // before an engine is started
     void (*handle)(const Event &);    // what it tells, but for notices, warnings and errors

@@ -129,6 +129,7 @@ struct SharedState {
     bool connect_directly;    // launcher.cpp
     bool ready;               // the extension is there and its interrupted jobs are recorded
     int64 next_job_id, end_job_id;
+    char queue_failure[sizeof Failure::message];    // why no WAL is copied, as it was told last; its worker's alone
     TailState tail;
     WalSyncState wal_sync;
     ArchiveState archive;
