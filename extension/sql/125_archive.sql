@@ -77,6 +77,7 @@ BEGIN
     ELSIF shipped IS NOT NULL THEN
         until := greatest(until, shipped_at);
     END IF;
+    until := greatest(until, newest.window_start);    -- a backup's end is its own
 END
 $$;
 

@@ -16,17 +16,19 @@ std::string Words(const Error &error) {
     return error.detail.empty() ? error.message : fmt::format("{} ({})", error.message, error.detail);
 }
 
-// The first, if there is one, which tells of the others too.
+// A store that refuses the file or the server: that outweighs one that is away (archive_backlog_limit gives up nothing then).
+bool IsRefusal(const Error &error) { return error.code == Code::kConflict || error.code == Code::kCorrupt; }
+
+// One of them, if there are any, which tells of the others too.
 void ThrowAll(const std::vector<std::optional<Error>> &failures) {
-    std::optional<Error> first;
-    for (const std::optional<Error> &failure : failures) {
-        if (!failure) continue;
-        if (!first)
-            first = failure;
-        else
-            first->detail += (first->detail.empty() ? "" : " ") + Words(*failure);
-    }
-    if (first) throw *first;
+    std::vector<Error> all;
+    for (const std::optional<Error> &failure : failures)
+        if (failure) all.push_back(*failure);
+    if (all.empty()) return;
+    std::stable_partition(all.begin(), all.end(), IsRefusal);
+    Error first = all.front();
+    for (std::size_t i = 1; i < all.size(); i++) first.detail += (first.detail.empty() ? "" : " ") + Words(all[i]);
+    throw first;
 }
 
 }    // namespace

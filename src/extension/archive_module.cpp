@@ -80,7 +80,8 @@ bool Configured() {
 // When the last of a file was written; 0: it is not there.
 TimestampTz WrittenAt(const char *path) {
     struct stat info;
-    return stat(path, &info) == 0 ? time_t_to_timestamptz(info.st_mtime) : 0;
+    if (stat(path, &info) != 0) return 0;
+    return time_t_to_timestamptz(info.st_mtim.tv_sec) + info.st_mtim.tv_nsec / 1000;
 }
 
 bool IsSegment(const char *file) { return strlen(file) == 24 && strspn(file, "0123456789ABCDEF") == 24; }

@@ -33,6 +33,13 @@ sub drained
 	until_true($node, "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver");
 	return $segment;
 }
+# The store with ack=async has what the first one has.
+sub caught_up
+{
+	for (1 .. 300) { return 1 if stored('c') eq stored('a'); sleep 0.2; }
+	diag(stored('c') . "\n" . stored('a'));
+	return 0;
+}
 # A server that recovers by `restore_command` from a base backup, which holds no WAL.
 my $recoveries = 0;
 sub recovered
@@ -81,6 +88,20 @@ same(recovered('base', $url{c}), $rows, 'and so does the one with ack=async');
 is(view('ack, mode, failing_since IS NULL, lag IS NULL', 'c'), 'async|copy|t|t', 'which the view shows');
 is(ask($node, 'SELECT string_agg(ack, \',\' ORDER BY position) FROM ark.stores'), 'required,required,async', 'as the view of stores does');
 
+# What copies is killed, and goes on.
+sub copier
+{
+	my ($postmaster) = split /\n/, PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postmaster.pid');
+	my ($worker) = map { (split ' ')[0] } grep { /^\s*\d+\s+$postmaster\s.*pg_ark wal-copy/ } split /\n/, `ps -eo pid,ppid,args`;
+	return $worker ? (descendants($worker))[0] : undef;
+}
+my $killed = copier();
+ok($killed, 'an engine copies') and kill 'KILL', $killed;
+write_wal(3);
+$last = drained();
+ok(caught_up(), 'another one goes on after it was killed, and nothing is lost or doubled');
+isnt(copier(), $killed, 'which is another one');
+
 # A required store that is away holds all up; one with ack=async nothing.
 away('b');
 write_wal(3);
@@ -110,7 +131,7 @@ until_view('c', 'failing_since IS NULL AND backlog_segments = 0 AND last_archive
 $last = drained();
 until_true($node, "SELECT last_archived_wal >= '$last' FROM ark.wal_archive WHERE store = 'c'");
 $rows = $node->digests('postgres');
-is(stored('c'), stored('a'), 'back, and after a restart of the server, it has what came meanwhile');
+ok(caught_up(), 'back, and after a restart of the server, it has what came meanwhile');
 same(recovered('base', $url{c}), $rows, 'with every row');
 
 # wal-fetch: the next store where one is away or lacks a file; absent is what all that count prove absent.
@@ -132,12 +153,18 @@ ask($node, 'SELECT * FROM ark.rebuild_catalog()');
 is(ask($node, q{SELECT string_agg(DISTINCT store, ',') FROM ark.recovery_windows WHERE restorable}), 'a,b', 'each store has its window');
 write_wal(2);
 drained();
-is(view('recoverable_from IS NOT NULL, recoverable_until > recoverable_from, recoverable_until_lsn IS NOT NULL, loss_if_now IS NOT NULL, gaps', $_), 't|t|t|t|{}', "the view says up to where $_ recovers")
+is(view('recoverable_from IS NOT NULL, recoverable_until >= recoverable_from, recoverable_until_lsn IS NOT NULL, loss_if_now IS NOT NULL, gaps', $_), 't|t|t|t|{}', "the view says up to where $_ recovers")
   for qw(a b);
 my $until = view('recoverable_until_lsn', 'a');
 write_wal(1);
 drained();
 is(view("recoverable_until_lsn > '$until'", 'a'), 't', 'which moves with every segment');
+set_option($node, 'ark.wal_ship_interval', '500ms');
+my $committed = ask($node, q{INSERT INTO t (fill) VALUES ('shipped'); SELECT pg_current_wal_flush_lsn()});
+until_view('a', "recoverable_until_lsn >= '$committed' AND shipped_until >= '$committed' AND shipped_at IS NOT NULL");
+pass('and with every piece that is shipped of the unfinished one');
+is(view('shipped_until IS NULL', 'b'), 't', 'into the first store');
+set_option($node, 'ark.wal_ship_interval', '0');
 is(view('recoverable_from IS NULL', 'c'), 't', 'a store without a base backup recovers nothing by itself');
 away('c');
 write_wal(2);
