@@ -1,8 +1,9 @@
-// Foreign bytes of a store: headers, manifests, lists of packs, footers, tree nodes. Whatever they are, the reader either takes
+// Foreign bytes of a store: headers, manifests, lists of packs, footers, tree nodes, checkpoints. Whatever they are, the reader either takes
 // them or throws Error. The first byte of the input chooses what is read.
 #include <algorithm>
 
 #include "base/digest.h"
+#include "repo/interrupted.h"
 #include "repo/pack_format.h"
 #include "repo/pack_list.h"
 #include "repo/tree.h"
@@ -80,14 +81,27 @@ void ReadTree(World &world, ByteView input) {
     }
 }
 
+void ReadCheckpointObject(World &world, ByteView input) {
+    ObjectHeader header = world.repository->HeaderFor(layout::Kind::kCheckpoint, layout::Checkpoint(kBackup, 1));
+    header.more = {{"domain", "cluster"}, {"generation", 0}};
+    Bytes object = ToBytes(FormatHeader(header));
+    Compressor(Compression{}).Compress(input, object);
+    AppendCheckLine(object);
+    world.Place(layout::Checkpoint(kBackup, 1), object);
+    auto load = [&](std::uint64_t number) { return ReadCheckpoint(*world.repository, kBackup, number, DomainKey{}); };
+    CheckpointEntries entries(load, 1);
+    for (std::string path; const Json *entry = entries.SkipTo(path); path = entry->at("path").get<std::string>() + "!")
+        FramesOf(*entry);
+}
+
 }    // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     static World world;
     if (size == 0) return 0;
     ByteView input = AsBytes({reinterpret_cast<const char *>(data) + 1, size - 1});
-    constexpr void (*kReaders[])(World &, ByteView) = {ReadHeader, ReadManifestObject, ReadReference,
-                                                       ReadList,   ReadFooter,         ReadTree};
+    constexpr void (*kReaders[])(World &, ByteView) = {ReadHeader, ReadManifestObject, ReadReference,       ReadList,
+                                                       ReadFooter, ReadTree,           ReadCheckpointObject};
     try {
         kReaders[data[0] % std::size(kReaders)](world, input);
     } catch (const Error &) {    // refused: as it should be

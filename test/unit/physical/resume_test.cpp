@@ -1,4 +1,5 @@
 // Base backups that go on from one that was interrupted.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "repo/sweep.h"

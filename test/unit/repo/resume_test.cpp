@@ -1,4 +1,5 @@
 // Checkpoints, and backups that go on from one that was interrupted.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "repo/catalog.h"
