@@ -109,11 +109,13 @@ Recovery LookOnce(Engine &engine, const std::shared_ptr<Repository> &repository)
     recovery.archive = ReadWalArchive(*repository, *keys, engine.ticker());
     std::vector<layout::TailName> tail = recovery.archive.UsefulTail();
     recovery.windows = RecoveryWindows(recovery.archive, recovery.bases, recovery.floors);
+    std::map<std::pair<TimelineId, Lsn>, std::optional<KnownTime>> known;    // windows mostly end together
     if (!tail.empty())
         ReachIntoTail(recovery.windows, recovery.archive, recovery.bases, tail,
                       [&](const TimelineHistory &history, Lsn end) -> std::optional<TimePoint> {
-                          std::optional<KnownTime> known = FindKnownTime(*repository, *keys, history, end);
-                          return known ? std::optional(known->until) : std::nullopt;
+                          auto [at, fresh] = known.try_emplace({history.timeline(), end});
+                          if (fresh) at->second = FindKnownTime(*repository, *keys, history, end);
+                          return at->second ? std::optional(at->second->until) : std::nullopt;
                       });
     ExplainHoles(recovery.windows, ReadWalGaps(*repository, keys.get()));
     return recovery;

@@ -125,7 +125,8 @@ private:
             FetchOutcome outcome = FetchOutcome::kAbsent;
             OnEach([&](Place &place) {
                 outcome = FetchPart(place.repository(), place.keys(), name_.segment, size,
-                                    hole && !standby ? PartWanted::kWhole : PartWanted::kAny, to_);
+                                    hole && !standby ? PartWanted::kWhole : PartWanted::kAny, to_,
+                                    command_.directory().WalFile(name_));
                 return outcome == FetchOutcome::kFetched;
             });
             // Pieces go when their segment has come: it is asked for after them.

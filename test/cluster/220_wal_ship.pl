@@ -230,8 +230,14 @@ is(fills($copy, 'the last') . fills($copy, 'later'), '10', 'without the later co
 $copy->stop;
 
 # After a switch of segments the server calls itself to be at the beginning of the next one, of which there is nothing.
-$primary->safe_psql('postgres', q{CREATE TABLE switched (); SELECT pg_switch_wal()});
-my ($boundary, $behind_header) = split /\|/, $primary->safe_psql('postgres', 'SELECT pg_current_wal_lsn(), pg_current_wal_insert_lsn()');
+$primary->safe_psql('postgres', 'CREATE TABLE switched (id int)');
+my ($boundary, $behind_header);
+for (1 .. 100)    # the server may write something by itself in between
+{
+	$primary->safe_psql('postgres', 'INSERT INTO switched VALUES (1)');
+	($boundary, $behind_header) = split /\|/, $primary->safe_psql('postgres', 'SELECT pg_switch_wal() IS NULL; SELECT pg_current_wal_lsn(), pg_current_wal_insert_lsn()') =~ s/^f\n//r;
+	last if lsn($boundary) % 2**20 == 0 && lsn($behind_header) == lsn($boundary) + 40;
+}
 my $before_boundary = $primary->safe_psql('postgres', "SELECT pg_walfile_name('$boundary'::pg_lsn - 1)");
 $primary->poll_query_until('postgres', "SELECT last_archived_wal >= '$before_boundary' FROM pg_stat_archiver") or die;
 for my $lsn ($boundary, $behind_header)
@@ -241,7 +247,7 @@ for my $lsn ($boundary, $behind_header)
 	cmp_ok(lsn(position($plan->{out})), '<', lsn($boundary), 'becomes the last record');
 }
 $copy = restore('behind the last segment', target => ["--target-lsn=$behind_header"]);
-is($copy->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relname = 'switched'}), 1, 'with all of it');
+cmp_ok($copy->safe_psql('postgres', 'SELECT count(*) FROM switched'), '>', 0, 'with all of it');
 $copy->stop;
 
 # A segment that is missing in the middle stays a fault, whatever the tail has behind it.
@@ -257,7 +263,7 @@ my $fetched = ark($primary, 'wal-fetch', '--quiet', '--pgdata', $primary->data_d
 is($fetched->{exit}, 205, 'a segment without which the tail is of no use') or diag($fetched->{err});
 rename "$store/kept", $whole or die $!;
 my $now = $primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_current_wal_lsn())');
-is(ark($primary, 'wal-fetch', '--quiet', '--pgdata', $primary->data_dir, $now, "$store/back")->{exit}, 0, 'the unfinished segment');
+is(ark($primary, 'wal-fetch', '--quiet', '--pgdata', $copy->data_dir, $now, "$store/back")->{exit}, 0, 'the unfinished segment');
 is(-s "$store/back", 2**20, 'has its full length');
 
 # A standby that has the store alone follows the pieces too.
@@ -276,6 +282,31 @@ for my $round (1 .. 3)
 $follower->promote;
 is(fills($follower, 'to follow %'), 3, 'and is promoted with it');
 $follower->stop;
+
+# A standby that has both streams further than the store has pieces. When its primary is gone it asks for the segment again, and what it
+# is given must not take the place of what it has.
+$primary->backup('both');
+my $both = ArkCluster->new('both');
+$both->init_from_backup($primary, 'both', has_streaming => 1);
+$both->append_conf('postgresql.conf', "archive_mode = off\nwal_retrieve_retry_interval = '300ms'\nrestore_command = '$engine wal-fetch --quiet @where %f %p'\n");
+$both->start;
+$primary->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'both' AND state = 'streaming'}) or die;
+shipped(insert($primary, 'streamed and shipped'));
+is(end($ship, 'TERM'), 0, 'the shipper ends');
+insert($primary, 'streamed, not shipped') for 1 .. 20;
+$primary->wait_for_catchup($both);
+$primary->kill9;
+$both->poll_query_until('postgres', 'SELECT count(*) = 0 FROM pg_stat_wal_receiver') or die;
+$both->poll_query_until('postgres', 'SELECT pg_last_wal_replay_lsn() IS NOT NULL') or die for 1 .. 10;    # time to ask
+$both->promote;
+$both->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die;
+is(fills($both, 'streamed, not shipped'), 20, 'it is promoted with what it has');
+$both->stop('immediate');
+$both->start;
+is(fills($both, 'streamed, not shipped'), 20, 'and its WAL has it');
+$both->stop;
+start_again($primary);
+$ship = ship($primary, '--quiet', '--interval=200ms');
 
 # Failover: the standby did not get the primary's last commits, which are in the tail. They are not its past.
 $primary->backup('base');

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
+#include <vector>
 
 #include "base/file.h"
 #include "wal/segment_place.h"
@@ -14,6 +16,8 @@
 
 namespace ark {
 namespace {
+
+constexpr std::size_t kCompared = 256 << 10;    // at once
 
 // Takes its file away unless it was kept.
 class TemporaryFile {
@@ -27,6 +31,7 @@ public:
     }
     TemporaryFile(const TemporaryFile &) = delete;
 
+    const std::filesystem::path &path() const { return path_; }
     void Write(ByteView bytes) { WriteAll(file_.get(), bytes, path_.string()); }
     void EndAt(std::uint64_t length) {    // zeros behind what was written
         if (ftruncate(file_.get(), static_cast<off_t>(length)) != 0)
@@ -44,6 +49,21 @@ private:
     std::filesystem::path path_;
     Fd file_;
 };
+
+// Whether both files are there and have the same first bytes.
+bool BeginsAlike(const std::filesystem::path &one, const std::filesystem::path &other, std::uint64_t length) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(one, error)) return false;
+    std::ifstream a(one, std::ios::binary), b(other, std::ios::binary);
+    std::vector<char> in_a(kCompared), in_b(kCompared);
+    while (length > 0) {
+        auto size = static_cast<std::streamsize>(std::min<std::uint64_t>(length, kCompared));
+        if (!a.read(in_a.data(), size) || !b.read(in_b.data(), size)) return false;
+        if (!std::equal(in_a.begin(), in_a.begin() + size, in_b.begin())) return false;
+        length -= static_cast<std::uint64_t>(size);
+    }
+    return true;
+}
 
 // A segment's beginning, up to `end`; nullopt: it is not there.
 std::optional<Lsn> ReadUpTo(const Repository &repository, KeyRing &keys, const SegmentName &segment, Lsn start, Lsn end,
@@ -119,7 +139,7 @@ std::optional<Lsn> ReadPieces(const Repository &repository, KeyRing &keys, const
 }
 
 FetchOutcome FetchPart(const Repository &repository, KeyRing &keys, const SegmentName &segment, WalSegmentSize size,
-                       PartWanted wanted, const std::filesystem::path &to) {
+                       PartWanted wanted, const std::filesystem::path &to, const std::filesystem::path &own) {
     const TimelineHistory history = StoredHistory(repository, keys, segment.timeline);
     const std::uint64_t number = segment.Number(size);
     if (SegmentOn(history, number, size) != segment) return FetchOutcome::kAbsent;    // its timeline began further on
@@ -145,6 +165,8 @@ FetchOutcome FetchPart(const Repository &repository, KeyRing &keys, const Segmen
                          {[&] { file.reset(), file.emplace(to); }, [&](ByteView bytes) { file->Write(bytes); }});
     }
     if (!end || (wanted == PartWanted::kWhole && *end < segment.End(size))) return FetchOutcome::kAbsent;
+    if (*end < segment.End(size) && BeginsAlike(own, file->path(), end->value - segment.Start(size).value))
+        return FetchOutcome::kAbsent;
     file->EndAt(size.bytes());
     file->Keep(to);
     return FetchOutcome::kFetched;

@@ -32,9 +32,10 @@ std::optional<Lsn> ReadPieces(const Repository &repository, KeyRing &keys, const
 enum class PartWanted { kWhole, kAny };
 // What there is of a segment that is not in the store as a whole, with zeros behind, as FetchWalFile does: from its pieces, or, of a
 // timeline's first one, from what the store has of the timeline that it left, up to that point. `kWhole` only if that is all of it.
-// kAbsent says nothing of the segment itself.
+// kAbsent says nothing of the segment itself. It is also said where the server's own file `own` begins with all that a part has: a
+// server keeps what it restores in the place of its own, and a standby has mostly streamed more than was shipped.
 FetchOutcome FetchPart(const Repository &repository, KeyRing &keys, const SegmentName &segment, WalSegmentSize size,
-                       PartWanted wanted, const std::filesystem::path &to);
+                       PartWanted wanted, const std::filesystem::path &to, const std::filesystem::path &own);
 
 // Whether a segment that is absent must exist: a later one of its timeline does, or pieces behind its end, or a timeline that goes on from
 // this one further on. A server would take its absence for the end of the WAL. Lists the timeline.

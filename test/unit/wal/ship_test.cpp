@@ -1,5 +1,7 @@
 #include "wal/ship.h"
 
+#include <fstream>
+
 #include "support/fault_storage.h"
 #include "unit/wal/tail_sample.h"
 
@@ -212,6 +214,26 @@ TEST_P(Ship, ANewTimelinesFirstSegmentBeginsAsTheOldOnes) {
     tail.Archive(5, 2);
     EXPECT_TRUE(tail.Hole(4, 2)) << "the new one was written further";
     EXPECT_EQ(tail.Fetch(4, PartWanted::kWhole, 2), std::nullopt);
+}
+
+TEST_P(Ship, APartDoesNotTakeThePlaceOfWhatTheServerHas) {
+    tail.Begin(3 * kMb);
+    tail.Ship(3 * kMb + 300'000);
+    std::filesystem::path own = tail.directory.path() / "pg_wal" / tail.Name(3).Text();
+    auto has = [&](const Bytes &bytes) { std::ofstream(own, std::ios::binary) << AsText(bytes); };
+    has(tail.Segment(3, 3 * kMb + 300'000));
+    EXPECT_EQ(tail.Fetch(3), std::nullopt) << "the same";
+    has(tail.Segment(3, 3 * kMb + 400'000));
+    EXPECT_EQ(tail.Fetch(3), std::nullopt) << "more";
+    has(tail.Segment(3, 3 * kMb + 299'000));
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 300'000)) << "less";
+    has(SampleText(kMb, 9));
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 300'000)) << "another's";
+    has({});
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3, 3 * kMb + 300'000));
+    has(tail.Segment(3, 3 * kMb + 400'000));
+    tail.Ship(4 * kMb);
+    EXPECT_EQ(tail.Fetch(3), tail.Segment(3)) << "a whole one does";
 }
 
 TEST_P(Ship, AServerIsNotLedBesideItsTimeline) {

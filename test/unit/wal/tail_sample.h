@@ -47,8 +47,8 @@ struct TailSample {
     // The segment from its pieces; nullopt: there are none.
     std::optional<Bytes> Fetch(unsigned number, PartWanted wanted = PartWanted::kAny, std::uint32_t timeline = 1) {
         std::filesystem::path to = directory.path() / "pg_wal" / "fetched";
-        if (FetchPart(*store.repository, *store.keys, Name(number, timeline), WalSegmentSize(kSmallSegment), wanted,
-                      to) == FetchOutcome::kAbsent)
+        if (FetchPart(*store.repository, *store.keys, Name(number, timeline), WalSegmentSize(kSmallSegment), wanted, to,
+                      directory.path() / "pg_wal" / Name(number, timeline).Text()) == FetchOutcome::kAbsent)
             return std::nullopt;
         return ToBytes(ReadWholeFile(to));
     }
