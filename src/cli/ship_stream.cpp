@@ -7,7 +7,7 @@
 namespace ark::cli {
 namespace {
 
-constexpr Duration kLook = std::chrono::milliseconds(100);
+constexpr Duration kLook = std::chrono::milliseconds(100), kSilence = std::chrono::milliseconds(20);
 constexpr auto kTidyEvery = std::chrono::seconds(10), kAskUnbrokenEvery = std::chrono::seconds(1);
 constexpr auto kLookAtOwnerEvery = std::chrono::minutes(1);
 constexpr std::size_t kJoinedAtOnce = 32;    // commits wait meanwhile: seldom
@@ -28,8 +28,10 @@ void ShipStream::Run(const std::string &command) {
     WalMessage message;
     while (Receive(message)) {
         Farewell::Work work(engine_.farewell);
-        if (message.kind == WalMessage::Kind::kData) shipper_.Take(Lsn{message.at}, message.bytes);
+        const bool silent = message.kind == WalMessage::Kind::kNothing && !(manner_.at_once && shipper_.pending());
+        if (message.kind == WalMessage::Kind::kData) Take(message);
         if (message.kind == WalMessage::Kind::kKeepalive) Answer(message);
+        if (silent && asked_ == Asked::kOnce) Ask(Asked::kTwice);
         if (manner_.at_once) AtOnce(message);
         if (Now() >= next_) OnInterval();
     }
@@ -38,17 +40,17 @@ void ShipStream::Run(const std::string &command) {
 }
 
 void ShipStream::OnInterval() {
-    if (asked_ > 0) Ship(std::nullopt);    // no answer for a whole interval
+    if (asked_ != Asked::kNot) Ship(std::nullopt);    // no answer for a whole interval
     next_ = Now() + manner_.interval;
-    asked_ = 1;
-    SendStatus(true);
+    Ask(Asked::kFirst);
 }
 
 bool ShipStream::Receive(WalMessage &message) try {
     // While something waits to be stored, only what is there already is taken along.
     Duration patience = manner_.at_once && shipper_.pending()
                             ? Duration(0)
-                            : std::clamp(std::chrono::duration_cast<Duration>(next_ - Now()), Duration(0), kLook);
+                            : std::clamp(std::chrono::duration_cast<Duration>(next_ - Now()), Duration(0),
+                                         asked_ == Asked::kOnce ? kSilence : kLook);
     return stream_->Receive(patience, message);
 } catch (const Error &error) {
     if (error.code == Code::kUnavailable) {
@@ -80,20 +82,36 @@ void ShipStream::SendStatus(bool ask) {
     stream_->SendStatus(written.value, told_.value, engine_.clock().Now(), ask);
 }
 
-// A server answers before it looks for new WAL; so what it sends up to its second answer is all that it had at its first.
+void ShipStream::Ask(Asked asked) {
+    asked_ = asked;
+    SendStatus(true);
+}
+
+void ShipStream::Take(const WalMessage &message) {
+    shipper_.Take(Lsn{message.at}, message.bytes);
+    if (asked_ == Asked::kOnce || asked_ == Asked::kTwice) {
+        asked_ = Asked::kMore;
+        had_by_ = Lsn{message.end};
+    }
+    if (asked_ == Asked::kMore && shipper_.taken() >= had_by_) ShipAll();
+}
+
+void ShipStream::ShipAll() {
+    asked_ = Asked::kNot;
+    Ship(had_all_at_);
+    LookAround();
+}
+
 void ShipStream::Answer(const WalMessage &message) {
     if (message.reply_requested) {    // a server that shuts down waits for this
         if (manner_.holds_slot || manner_.at_once || ServerStops()) Ship(std::nullopt);
         SendStatus(false);
     }
-    if (asked_ == 1) {
-        asked_ = 2;
+    if (asked_ == Asked::kFirst) {
+        asked_ = Asked::kOnce;
         had_all_at_ = message.time;
-        SendStatus(true);
-    } else if (asked_ == 2) {
-        asked_ = 0;
-        Ship(had_all_at_);
-        LookAround();
+    } else if (asked_ == Asked::kTwice) {
+        ShipAll();
     }
 }
 

@@ -34,7 +34,13 @@ private:
     void AtOnce(const WalMessage &message);
     void OnInterval();
     void SendStatus(bool ask);
+    // A server answers at once, and may have much to send still. What comes behind its answer says how much it has by then; where nothing
+    // comes for a while, and it has answered once more, there was nothing.
+    enum class Asked { kNot, kFirst, kOnce, kTwice, kMore };    // kOnce: and answered; kMore: up to had_by_
+    void Ask(Asked asked);
+    void Take(const WalMessage &message);
     void Answer(const WalMessage &message);
+    void ShipAll();
     void Ship(std::optional<TimePoint> at);
     void LookAround();
     Lsn Confirmed();
@@ -45,8 +51,9 @@ private:
     const Repository &repository_;
     ShipManner manner_;
     std::optional<Connection::WalStream> stream_;
-    int asked_ = 0;
+    Asked asked_ = Asked::kNot;
     TimePoint had_all_at_{};
+    Lsn had_by_{};
     SteadyPoint next_{}, owner_looked_at_{}, tidied_at_{}, unbroken_asked_at_{};
     bool unbroken_ = false;
     Lsn told_{};    // of what is confirmed
