@@ -38,8 +38,11 @@ std::string ChecksumHex(std::uint32_t crc) {
 
 }    // namespace
 
-BackupManifestText::BackupManifestText(std::function<void(std::string_view)> write) : write_(std::move(write)) {
-    Add("{ \"PostgreSQL-Backup-Manifest-Version\": 1,\n\"Files\": [");
+BackupManifestText::BackupManifestText(std::function<void(std::string_view)> write, std::string_view system_identifier)
+    : write_(std::move(write)) {
+    Add(fmt::format("{{ \"PostgreSQL-Backup-Manifest-Version\": {},\n", system_identifier.empty() ? 1 : 2));
+    if (!system_identifier.empty()) Add(fmt::format("\"System-Identifier\": {},\n", system_identifier));
+    Add("\"Files\": [");
 }
 
 void BackupManifestText::Add(std::string_view text) {

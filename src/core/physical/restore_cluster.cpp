@@ -135,14 +135,14 @@ ClusterRestored RestoreCluster(const ClusterRestore &request, const ClusterResto
     if (plan.occupant == Occupant::kCluster) RemoveControl(request.pgdata);
     ClusterRestored restored;
     if (files.compare) restored.extra = RemoveExtraFiles(files, backup, frames, ticker);
-    RestoredManifest manifest(request.pgdata);
+    RestoredManifest manifest(request.pgdata, backup);
     restored.files =
         RestoreFiles(files, backup, frames, ticker, log, [&](const RestoredFile &file) { manifest.Add(file); });
     // The links are made already, so that a tablespace map is not needed; it would make them again where they were.
     WriteFileAtomically(request.pgdata / "backup_label", label, 0600);
     manifest.Add("backup_label", label, backup.clear.finished);
     manifest.Add("global/pg_control", pg_control, backup.clear.finished);
-    manifest.Finish(backup);
+    manifest.Finish();
     WriteRecoveryFiles(request, backup);
     FinishFiles(files, pg_control);
     mark.Remove();

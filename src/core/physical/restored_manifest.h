@@ -10,15 +10,16 @@ namespace ark {
 
 class RestoredManifest {
 public:
-    explicit RestoredManifest(const std::filesystem::path &pgdata);
+    RestoredManifest(const std::filesystem::path &pgdata, const Manifest &backup);
 
     void Add(const RestoredFile &file);
     void Add(std::string_view path, ByteView content, TimePoint modified);
-    void Finish(const Manifest &backup);    // puts it into its place, on disk
+    void Finish();    // puts it into its place, on disk
 
 private:
     void Flush();
 
+    const Manifest &backup_;
     std::filesystem::path path_, unfinished_;
     Fd file_;
     std::string buffer_;

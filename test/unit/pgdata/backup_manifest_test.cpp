@@ -7,6 +7,24 @@
 namespace ark {
 namespace {
 
+TEST(BackupManifest, NamesTheClusterSinceServer17) {
+    std::string text;
+    BackupManifestText manifest([&](std::string_view more) { text += more; }, "7577000000000000001");
+    manifest.AddFile("PG_VERSION", 3, ParseTime("2026-11-28T08:00:00Z"), 0x12345678);
+    manifest.Finish(TimelineId{1}, ParseLsn("0/2000028"), ParseLsn("0/2000120"));
+    std::string body =
+        "{ \"PostgreSQL-Backup-Manifest-Version\": 2,\n"
+        "\"System-Identifier\": 7577000000000000001,\n"
+        "\"Files\": [\n"
+        "{ \"Path\": \"PG_VERSION\", \"Size\": 3, \"Last-Modified\": \"2026-11-28 08:00:00 GMT\", "
+        "\"Checksum-Algorithm\": \"CRC32C\", \"Checksum\": \"78563412\" }\n"
+        "],\n"
+        "\"WAL-Ranges\": [\n"
+        "{ \"Timeline\": 1, \"Start-LSN\": \"0/2000028\", \"End-LSN\": \"0/2000120\" }\n"
+        "],\n";
+    EXPECT_EQ(text, body + "\"Manifest-Checksum\": \"" + HexEncode(Sha256(AsBytes(body))) + "\"}\n");
+}
+
 TEST(BackupManifest, IsWhatPgBasebackupWrites) {
     std::string text;
     BackupManifestText manifest([&](std::string_view more) { text += more; });
