@@ -13,8 +13,7 @@ namespace {
 
 // PG_CONTROL_VERSION, and where the CRC lies, which ends the data. Up to the nonce all three agree: the wal_level that 17
 // put into the checkpoint fills what was padding, and default_char_signedness of 18 comes after the data checksum version.
-// 1300 (servers 13 to 16) was compared with the header and with files of a server 15; 1700 and 1800 follow sources of a
-// fork of 17 and of 18; no file of such a server was read yet.
+// Compared with files of servers 15 (1300, which is that of 13 to 16), 17 and 18.
 struct Layout {
     std::uint32_t version;
     std::size_t crc_at;

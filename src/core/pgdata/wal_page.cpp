@@ -11,7 +11,7 @@ constexpr std::uint16_t kLongHeaderFlag = 0x0002;    // XLP_LONG_HEADER
 constexpr std::uint16_t kKnownFlags = 0x000F;        // XLP_ALL_FLAGS
 
 // XLOG_PAGE_MAGIC of access/xlog_internal.h in each release branch; it changes with every major version and never within
-// one. That of 15 was compared with the installed header and a server's segment; the others are those of the sources.
+// one. Those of 15, 17 and 18 were compared with segments of such servers; the others are those of the sources.
 struct Version {
     int major;
     std::uint16_t magic;

@@ -10,6 +10,8 @@ namespace {
 
 using test::Altered;
 using test::kReal15;
+using test::kReal17;
+using test::kReal18;
 using test::Set32;
 
 std::optional<Code> Refusal(ByteView file) {
@@ -50,6 +52,26 @@ TEST(ControlFile, ReadsARealOne) {
     EXPECT_EQ(file.wal_segment_size, 16u << 20);
     EXPECT_EQ(file.data_checksum_version, 0u);
     EXPECT_EQ(Refusal(Altered([](Bytes &) {})), std::nullopt) << "the padded file";
+}
+
+TEST(ControlFile, ReadsThoseOfLaterServers) {
+    ControlFile file = ParseControlFile(HexDecode(kReal17));
+    EXPECT_EQ(file.system_identifier, 7713192411116581298u);
+    EXPECT_EQ(file.version, 1700u);
+    EXPECT_EQ(file.server_major, 17);
+    EXPECT_EQ(ClusterStateName(file.state), "shut down");
+    EXPECT_EQ(file.redo.Text(), "0/15008C8");
+    EXPECT_EQ(file.timeline.value, 1u);
+    EXPECT_EQ(file.wal_segment_size, 16u << 20);
+    EXPECT_EQ(file.data_checksum_version, 0u);
+    file = ParseControlFile(HexDecode(kReal18));
+    EXPECT_EQ(file.system_identifier, 7713192441432797942u);
+    EXPECT_EQ(file.version, 1800u);
+    EXPECT_EQ(file.server_major, 18);
+    EXPECT_EQ(file.redo.Text(), "0/1765D28");
+    EXPECT_EQ(file.blocks_per_file, 131072u);
+    EXPECT_EQ(file.wal_segment_size, 16u << 20);
+    EXPECT_EQ(file.data_checksum_version, 1u);
 }
 
 TEST(ControlFile, KnowsTheLayoutsOfLaterServers) {

@@ -1,5 +1,5 @@
 // Against archives that stock pg_dump 15 to 18 wrote (test/data/dump_archive/record) and, where a version
-// suits, the real pg_restore: of $ARK_PG_BINDIR, else of pg_config --bindir, else of the PATH.
+// suits, the real pg_restore: of $PG_BINDIR, else of pg_config --bindir, else of the PATH.
 #include "pgdata/dump_archive_writer.h"
 
 #include <fmt/format.h>
@@ -90,7 +90,7 @@ Outcome RunShell(const std::string &command) {
 }
 
 std::string PgRestore() {
-    const char *given = ::getenv("ARK_PG_BINDIR");
+    const char *given = ::getenv("PG_BINDIR");
     if (given != nullptr) return std::string(given) + "/pg_restore";
     Outcome bindir = RunShell("pg_config --bindir");
     if (bindir.status != 0) return "pg_restore";

@@ -49,6 +49,19 @@ TEST(WalPage, ReadsTheFrontOfARealSegment) {
     EXPECT_FALSE(Refusal(HexDecode(kFirst15), Name("000000010000000000000001")));
 }
 
+// As initdb of servers 17.12 and 18.6 left it.
+TEST(WalPage, ReadsThoseOfLaterServers) {
+    const std::string k17 = "16d102000100000000000001000000000000000000000000b2b1d7b4a1c30a6b0000000100200000";
+    const std::string k18 = "18d102000100000000000001000000000000000000000000f672d4c3a8c30a6b0000000100200000";
+    SegmentName name = Name("000000010000000000000001");
+    EXPECT_FALSE(Refusal(HexDecode(k17), name,
+                         {.system_identifier = 7713192411116581298, .segment_size = k16M, .server_major = 17}));
+    EXPECT_FALSE(Refusal(HexDecode(k18), name,
+                         {.system_identifier = 7713192441432797942, .segment_size = k16M, .server_major = 18}));
+    EXPECT_TRUE(Refusal(HexDecode(k18), name,
+                        {.system_identifier = 7713192441432797942, .segment_size = k16M, .server_major = 17}));
+}
+
 TEST(WalPage, EveryVersionHasItsMagic) {
     for (int major = 13; major <= 18; major++) EXPECT_EQ(ServerMajorOfWalMagic(WalMagic(major).value()), major);
     EXPECT_EQ(WalMagic(12), std::nullopt);
