@@ -103,6 +103,10 @@ BEGIN
     SELECT * INTO server FROM pg_stat_archiver;
     SELECT * INTO backlog FROM ark_private.archive_backlog();
     SELECT * INTO ours FROM ark_private.archive_state();
+    -- Since 16 the archiver ends with an error before it comes to us; 15 lets the library win.
+    IF how = 'module' AND current_setting('server_version_num')::integer >= 160000 AND current_setting('archive_command') <> '' THEN
+        ours.why_not := 'archive_command is set beside archive_library, which the server refuses: ALTER SYSTEM RESET archive_command; SELECT pg_reload_conf();';
+    END IF;
     error := coalesce('archiving is not configured: ' || ours.why_not, nullif(concat_ws('; ', ours.message, ours.detail), ''));
     waiting := CASE WHEN backlog.oldest IS NOT NULL THEN greatest(clock_timestamp() - backlog.oldest, interval '0') END;
     FOR one IN

@@ -44,7 +44,7 @@ sub drained
 	my ($node, $why) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ask($node, 'SELECT pg_switch_wal()');
-	my $segment = ask($node, 'SELECT pg_walfile_name(pg_switch_wal())');
+	my $segment = ask($node, 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 	my $is_there = $node->poll_query_until('postgres', "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver");
 	ok($is_there, $why) or diag(ask($node, 'TABLE pg_stat_archiver'));
 	return;
@@ -81,7 +81,7 @@ ask($node, 'CREATE EXTENSION pg_ark');
 ask($node, 'CREATE TABLE t AS SELECT 1 AS id; SELECT pg_switch_wal()');
 until_true($node, q{SELECT failing_since IS NOT NULL FROM ark.wal_archive});
 like(ask($node, 'SELECT mode, last_error FROM ark.wal_archive'), qr/^module\|archiving is not configured: ark.store is on the disk of the data directory/, 'an archive beside the data directory has to be allowed');
-ok(says($node, qr/WARNING:  pg_ark archives no WAL\n.*DETAIL:  ark.store is on the disk/), 'the log says so too');
+ok(says($node, qr/WARNING:  (pg_ark archives no WAL|.*archiving is not configured)\n.*DETAIL:  ark.store is on the disk/), 'the log says so too');
 set_option($node, 'ark.allow_same_disk_wal', 'on');
 until_true($node, q{SELECT last_error ~ 'there is no repository' FROM ark.wal_archive});
 like(ask($node, 'SELECT hint FROM ark.wal_archive'), qr/take a first backup/, 'a store without a repository is told, with what to do');
@@ -281,5 +281,23 @@ $upgraded->restart;
 unlike(mapped($upgraded, "$base/lib/pg_ark.so"), qr/deleted/, 'until it is restarted');
 write_wal($upgraded, 2);
 drained($upgraded, 'archiving goes on');
+all_archived($upgraded, 'nothing is lost or doubled');
+
+# A library and a command: 15 lets the library win, later servers end the archiver.
+ask($upgraded, 'CREATE EXTENSION pg_ark');
+ask($upgraded, q{ALTER SYSTEM SET archive_command = 'true'});
+$upgraded->restart;
+write_wal($upgraded, 2);
+if ($upgraded->pg_version < 16)
+{
+	drained($upgraded, 'the library wins over a command');
+}
+else
+{
+	until_true($upgraded, q{SELECT backlog_segments > 0 AND failing_since IS NOT NULL FROM ark.wal_archive});
+	like(ask($upgraded, 'SELECT last_error FROM ark.wal_archive'), qr/^archiving is not configured: archive_command is set beside archive_library/, 'a library and a command: the view says that the server refuses it');
+}
+set_option($upgraded, 'archive_command', undef);
+drained($upgraded, 'without the command all is archived');
 all_archived($upgraded, 'nothing is lost or doubled');
 done_testing();
