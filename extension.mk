@@ -37,7 +37,11 @@ $(BUILD)/extension/%.o: src/extension/%.cpp
 # -MMD writes which headers an object saw: a stale object in C++ is silent memory corruption.
 -include $(OBJS:.o=.d)
 
-$(OBJS): extension.mk
+# Objects are of one server: with another PG_CONFIG in the same build folder all are made again. (-MMD leaves out system headers.)
+built_for := $(BUILD)/extension/built_for
+$(shell mkdir -p $(BUILD)/extension; $(PG_CONFIG) --version --includedir-server > $(built_for).now; \
+    cmp -s $(built_for).now $(built_for) || cp $(built_for).now $(built_for))
+$(OBJS): extension.mk $(built_for)
 $(shlib): $(core) exports.map extension.mk
 
 extension/pg_ark--$(version).sql: $(sort $(wildcard extension/sql/*.sql)) pg_ark.control
