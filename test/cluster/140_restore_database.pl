@@ -121,7 +121,8 @@ same_database('latin', 'latin_back', $latin);
 $node->safe_psql('postgres', q{CREATE DATABASE latin_utf TEMPLATE template0});
 restored('the same into an empty one in UTF8', '--database', 'latin', '--target-database', 'latin_utf');
 is($node->safe_psql('latin_utf', 'SELECT * FROM "größe" ORDER BY id'), $node->safe_psql('latin', q{SET client_encoding = 'UTF8'; SELECT * FROM "größe" ORDER BY id}), 'has the same text');
-my $facts = 'SELECT encoding, datlocprovider, datcollate, datctype, daticulocale FROM pg_database WHERE datname =';
+# The locale's column is daticulocale up to 16, datlocale since 17.
+my $facts = q{SELECT d.encoding, d.datlocprovider, d.datcollate, d.datctype, coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') FROM pg_database d WHERE d.datname =};
 $node->safe_psql('postgres', q{CREATE DATABASE "Icu ""db""" ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' LOCALE 'C.UTF-8' TEMPLATE template0});
 $node->safe_psql('Icu "db"', q{CREATE TABLE words (word text PRIMARY KEY); INSERT INTO words VALUES ('Zahl'), ('ähnlich'), ('Apfel')});
 backup('Icu "db"');

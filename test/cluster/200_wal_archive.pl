@@ -39,7 +39,7 @@ sub archived
 {
 	my $node = shift;
 	$node->safe_psql('postgres', 'SELECT pg_switch_wal()');
-	my $segment = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+	my $segment = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 	$node->poll_query_until('postgres', "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver")
 	  or die "segment $segment was not archived: " . $node->safe_psql('postgres', 'TABLE pg_stat_archiver');
 	return $segment;

@@ -27,7 +27,7 @@ sub drained
 {
 	my ($node, $why, $segment) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$segment //= do { ask($node, 'SELECT pg_switch_wal()'); ask($node, 'SELECT pg_walfile_name(pg_switch_wal())') };
+	$segment //= do { ask($node, 'SELECT pg_switch_wal()'); ask($node, 'SELECT pg_walfile_name(pg_switch_wal() - 1)') };
 	ok($node->poll_query_until('postgres', "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver"), $why)
 	  or diag(ask($node, 'SELECT * FROM pg_stat_archiver, ark.wal_archive'));
 	return $segment;

@@ -122,7 +122,7 @@ $churn->finish;
 eval { $bench->finish };
 for (1 .. 100) { $node->{_pid} = undef; last if $node->start(fail_ok => 1); sleep 0.1; }
 $node->safe_psql('postgres', 'SELECT pg_switch_wal()');
-my $last = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+my $last = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 $node->poll_query_until('postgres', "SELECT last_archived_wal >= '$last' FROM pg_stat_archiver") or die 'not archived';
 $whole = $node->digests('app');
 my $accounts = $node->digests('postgres');

@@ -232,7 +232,7 @@ SKIP:
 # To a position, although postgresql.conf names a time; and a dry run.
 my $lsn = $node->safe_psql('app', 'INSERT INTO newer VALUES (2); SELECT pg_current_wal_flush_lsn()');
 $node->safe_psql('app', 'INSERT INTO newer VALUES (3)');
-my $last = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+my $last = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 $node->poll_query_until('postgres', "SELECT last_archived_wal >= '$last' FROM pg_stat_archiver") or die 'not archived';
 my $there = copy();
 my $plan = restore($there, '--dry-run', "--target-lsn=$lsn");
@@ -275,7 +275,7 @@ $there->stop;
 # In place, over the original, which had WAL that it did not archive yet.
 $node->safe_psql('postgres', q{ALTER SYSTEM SET archive_command = 'false'});
 $node->reload;
-my $lost = $node->safe_psql('app', q{INSERT INTO newer VALUES (4); SELECT pg_walfile_name(pg_switch_wal())});
+my $lost = $node->safe_psql('app', q{INSERT INTO newer VALUES (4); SELECT pg_walfile_name(pg_switch_wal() - 1)});
 $rows = $node->digests('app', without => qr/^newer/);
 $node->stop;
 my @in_place = ('restore', @where, "--cluster=primary.$system", '--pgdata', $node->data_dir);

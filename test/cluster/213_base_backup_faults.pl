@@ -50,7 +50,7 @@ sub archived
 {
 	my $node = shift;
 	$node->safe_psql('postgres', q{SELECT pg_create_restore_point('something to write')});
-	my $segment = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+	my $segment = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 	$node->poll_query_until('postgres', "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver") or die 'not archived';
 	return;
 }
@@ -82,7 +82,7 @@ $other->safe_psql('postgres', q{ALTER SYSTEM SET archive_command = '} . "$bin/pg
 $other->reload;
 my $failed = $other->safe_psql('postgres', 'SELECT failed_count FROM pg_stat_archiver');
 $other->safe_psql('postgres', 'INSERT INTO mine VALUES (3)');
-my $segment = $other->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+my $segment = $other->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 $other->poll_query_until('postgres', "SELECT failed_count > $failed FROM pg_stat_archiver") or die;
 like(PostgreSQL::Test::Utils::slurp_file($other->logfile), qr/pg_ark: error: .*(another|not the cluster)/, 'its WAL is refused too');
 ok(-e $other->data_dir . "/pg_wal/archive_status/$segment.ready", 'and it keeps it');

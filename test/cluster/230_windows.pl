@@ -59,7 +59,7 @@ sub work
 sub archived
 {
 	$node->safe_psql('postgres', 'SELECT pg_switch_wal()');
-	my $segment = $node->safe_psql('postgres', "CREATE TABLE switched AS SELECT 1 AS id; DROP TABLE switched; SELECT pg_walfile_name(pg_switch_wal())");
+	my $segment = $node->safe_psql('postgres', "CREATE TABLE switched AS SELECT 1 AS id; DROP TABLE switched; SELECT pg_walfile_name(pg_switch_wal() - 1)");
 	$node->poll_query_until('postgres', "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver") or die "$segment was not archived";
 	return;
 }

@@ -65,7 +65,7 @@ sub start_again
 sub archived
 {
 	$node->safe_psql('postgres', q{SELECT pg_create_restore_point('something to write')});
-	my $segment = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+	my $segment = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 	$node->poll_query_until('postgres', "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver") or die 'not archived';
 	return;
 }

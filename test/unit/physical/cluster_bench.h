@@ -146,7 +146,7 @@ protected:
     // Everything that was committed before is in the archive on return.
     static void Flush() {
         Sql("SELECT pg_create_restore_point('something to write')");
-        std::string segment = Sql("SELECT pg_walfile_name(pg_switch_wal())");
+        std::string segment = Sql("SELECT pg_walfile_name(pg_switch_wal() - 1)");
         while (!std::filesystem::exists(Archive() / segment)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     // A server made from the backup, recovered to the end of the archive.
