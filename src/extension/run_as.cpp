@@ -31,6 +31,7 @@ struct Scope {
     Oid user;
     int security_context;
     int guc_level;
+    bool read_only;
 };
 
 void CheckCaller(Oid role) {
@@ -48,8 +49,9 @@ Scope Become(Oid role, bool read_only, bool as_owner) {
     // What the role's code changes of the session is undone with this level.
     set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
                       false);
-    if (read_only)
-        set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    // As a subtransaction would: since 16 the setting cannot be saved with a level. The role's code cannot turn it off.
+    scope.read_only = XactReadOnly;
+    XactReadOnly = XactReadOnly || read_only;
     SetUserIdAndSecContext(role, scope.security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION |
                                      (as_owner ? SECURITY_NOFORCE_RLS : 0));
     depth++;
@@ -59,6 +61,7 @@ Scope Become(Oid role, bool read_only, bool as_owner) {
 void Return(const Scope &scope) {
     depth--;
     AtEOXact_GUC(false, scope.guc_level);
+    XactReadOnly = scope.read_only;
     SetUserIdAndSecContext(scope.user, scope.security_context);
 }
 

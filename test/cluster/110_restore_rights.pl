@@ -214,6 +214,9 @@ fresh();
 change(q{CREATE FUNCTION public.writes() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN DELETE FROM ours.secrets; RETURN true; END $$; DELETE FROM ours.secrets WHERE id > 3; DELETE FROM trap.hangs_on});
 $node->ark_fails(q{SELECT * FROM ark.restore_entities('ours.secrets', database => 'app', filter => 'public.writes()')}, qr/cannot execute DELETE in a read-only transaction/, 'a filter that writes');
 is(ask('SELECT count(*) FROM ours.secrets'), 3, 'writes nothing');
+change(q{CREATE FUNCTION public.insists() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('transaction_read_only', 'off', true); DELETE FROM ours.secrets; RETURN true; END $$});
+$node->ark_fails(q{SELECT * FROM ark.restore_entities('ours.secrets', database => 'app', filter => 'public.insists()')}, qr/transaction read-write mode/, 'nor can it allow itself to write');
+is(ask('SELECT count(*) FROM ours.secrets'), 3, 'which changes nothing');
 sub as { my ($role, $sql) = @_; return "SET SESSION AUTHORIZATION $role; $sql"; }
 my $secrets = q{SELECT * FROM ark.restore_entities('ours.secrets', database => 'app'};
 change('GRANT CONNECT ON DATABASE app TO alice, carol');
