@@ -1,6 +1,7 @@
 #include "repo/keys.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 

@@ -1,6 +1,7 @@
 #include "storage/s3/settings.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
