@@ -22,6 +22,8 @@ my @where = ("--store=file://$store/ark", "--encryption-key=file:$key");
 my $node = ArkCluster->new('primary');
 $node->init(allows_streaming => 1, extra => [ '--data-checksums', '--wal-segsize=4', '--encoding', 'UTF8', '--locale', 'C.UTF-8' ]);
 $node->append_conf('postgresql.conf', "archive_mode = on\narchive_command = '$engine wal-push --quiet @where %p'\nautovacuum_naptime = 1\nmax_wal_size = 64MB\nlog_statement = none\n");
+my $summarizes = $node->pg_version >= 17;
+$node->append_conf('postgresql.conf', "summarize_wal = on\n") if $summarizes;
 $node->start;
 sub ark { my ($verb, @arguments) = @_; return $node->engine([ $verb, '--quiet', @where, @arguments ], timeout => 120); }
 sub backup
@@ -80,6 +82,9 @@ $copy->same_rows('app', $whole, 'with every row', without => qr/^sequence|forgot
 is($copy->safe_psql('app', 'SELECT count(*) FROM forgotten'), '0', 'an unlogged table is empty');
 is($copy->safe_psql('app', q{SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'}), "$spaces/moved", 'its tablespace is where it was told');
 is($copy->safe_psql('postgres', 'SELECT timeline_id FROM pg_control_checkpoint()') > 0, 1, 'it is a cluster of its own');
+# The summaries of WAL are the server's own affair: they are left out, and it goes on to write them.
+$copy->safe_psql('postgres', 'CHECKPOINT');
+ok($copy->poll_query_until('postgres', 'SELECT count(*) > 0 FROM pg_available_wal_summaries()'), 'it summarizes its WAL') if $summarizes;
 sound($copy, 'a restored cluster');
 $copy->stop;
 my $listed = ark('list', '--kind=physical');
