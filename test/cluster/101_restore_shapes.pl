@@ -44,6 +44,16 @@ $node->safe_psql('pristine', q{
 	CREATE TABLE measures_2 PARTITION OF measures FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
 	INSERT INTO measures SELECT '2026-01-01'::date + i % 59, chr(97 + i % 2), i FROM generate_series(1, 200) AS i WHERE i % 59 < 59;
 	});
+# What 18 brought: keys and references by periods, generated columns that are not stored, constraints that are not enforced.
+my $has_periods = $node->pg_version >= 18;
+$node->safe_psql('pristine', q{
+	CREATE EXTENSION IF NOT EXISTS btree_gist;
+	CREATE TABLE tariffs (item integer, during int4range, price integer, gross integer GENERATED ALWAYS AS (price * 2),
+		CONSTRAINT cheap CHECK (price < 30) NOT ENFORCED, PRIMARY KEY (item, during WITHOUT OVERLAPS));
+	INSERT INTO tariffs SELECT i % 10, int4range(i / 10 * 5, i / 10 * 5 + 5), i FROM generate_series(0, 49) AS i;
+	CREATE TABLE stays (id integer PRIMARY KEY, item integer, during int4range, FOREIGN KEY (item, PERIOD during) REFERENCES tariffs);
+	INSERT INTO stays SELECT i, i % 10, int4range(1 + i / 10, 8 + i / 10) FROM generate_series(1, 40) AS i;
+	}) if $has_periods;
 sub fresh
 {
 	$node->safe_psql('postgres', 'DROP DATABASE IF EXISTS app');
@@ -70,6 +80,16 @@ sub back
 }
 
 back('self references', 'DELETE FROM people', q{'people'});
+if ($has_periods)
+{
+	back('a key without overlaps', 'DELETE FROM stays; DELETE FROM tariffs WHERE price % 3 = 0; UPDATE tariffs SET price = -1 WHERE price % 3 = 1', q{'tariffs, stays', mode => 'upsert'});
+	back('periods that became others', 'DELETE FROM stays; DELETE FROM tariffs WHERE item < 5; INSERT INTO tariffs SELECT i, int4range(3, 12), 1 FROM generate_series(0, 4) AS i; DELETE FROM tariffs WHERE item = 7', q{'tariffs, stays', mode => 'replace'});
+	back('rows with a period whose parents are there', 'DELETE FROM stays WHERE id < 20', q{'stays'});
+	fresh();
+	change('DELETE FROM stays; DELETE FROM tariffs WHERE item = 1; INSERT INTO tariffs VALUES (1, int4range(3, 12), 1)');
+	$node->ark_fails(q{SELECT * FROM ark.restore_entities('tariffs', database => 'app')}, qr/3 rows cannot come back by tariffs_pkey: another live row has their values/, 'a row in the way of periods is told');
+	is(ask('SELECT count(*) FROM tariffs WHERE item = 1'), '1', 'and nothing is changed');
+}
 back('self references that changed', 'UPDATE people SET boss = NULL, mentor = 100; DELETE FROM people WHERE id < 50; INSERT INTO people VALUES (200, 100, 60, $$new$$)', q{'people', mode => 'replace'});
 back('a circle of tables', 'BEGIN; ALTER TABLE members DISABLE TRIGGER ALL; ALTER TABLE teams DISABLE TRIGGER ALL; DELETE FROM teams; DELETE FROM members; ALTER TABLE members ENABLE TRIGGER ALL; ALTER TABLE teams ENABLE TRIGGER ALL; COMMIT', q{'teams, members'});
 back('a circle of tables, changed', q{BEGIN; INSERT INTO teams VALUES (9, 90, 'new'); INSERT INTO members VALUES (90, 9, 'new'); UPDATE teams SET leader = 90 WHERE id = 1; UPDATE members SET team = 9 WHERE id < 4; COMMIT}, q{'members, teams', mode => 'replace'});

@@ -23,14 +23,16 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
        NOT EXISTS (SELECT FROM made_of m JOIN pg_catalog.pg_type t ON t.oid = m.oid WHERE m.attnum = a.attnum AND t.typtype NOT IN ('b', 'e', 'r', 'm'))
   FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)";
 
-// Unique keys by whole columns, the primary key first, then those without nulls. The operator is the index's own equality.
+// Unique keys by whole columns, the primary key first, then those without nulls. The operator is the index's own equality; that of a
+// key without overlaps (18), whose index knows overlaps only, is the type's.
 constexpr const char *kKeys = R"(
 SELECT i.indexrelid, i.indisprimary, bool_and(a.attnotnull) OVER (PARTITION BY i.indexrelid), a.attname,
        pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
   FROM pg_catalog.pg_index i
   CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::int2[]), pg_catalog.unnest(i.indclass::oid[])) WITH ORDINALITY AS k(attnum, opclass, place)
   JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-  JOIN pg_catalog.pg_opclass c ON c.oid = k.opclass
+  JOIN pg_catalog.pg_opclass own ON own.oid = k.opclass
+  JOIN pg_catalog.pg_opclass c ON CASE WHEN i.indisexclusion THEN c.opcmethod = 403 AND c.opcdefault AND c.opcintype = own.opcintype ELSE c.oid = own.oid END
   JOIN pg_catalog.pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype AND m.amopstrategy = 3
   JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
  WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
@@ -41,13 +43,13 @@ constexpr const char *kRules = R"(
 SELECT i.indexrelid, x.relname, pg_catalog.pg_get_indexdef(i.indexrelid, k.place::integer, true), pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname),
        pg_catalog.pg_get_expr(i.indpred, i.indrelid), e.oid IS NOT NULL, NOT i.indimmediate, opc.opcdefault
   FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-  LEFT JOIN pg_catalog.pg_constraint e ON e.conindid = i.indexrelid AND e.conrelid = i.indrelid AND e.contype = 'x'
+  LEFT JOIN pg_catalog.pg_constraint e ON e.conindid = i.indexrelid AND e.conrelid = i.indrelid AND e.conexclop IS NOT NULL
   CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indclass::oid[]), pg_catalog.unnest(e.conexclop)) WITH ORDINALITY AS k(opclass, exclop, place)
   JOIN pg_catalog.pg_opclass opc ON opc.oid = k.opclass
   LEFT JOIN pg_catalog.pg_amop m ON m.amopfamily = opc.opcfamily AND m.amoplefttype = opc.opcintype AND m.amoprighttype = opc.opcintype AND m.amopstrategy = 3
    AND i.indisunique
   JOIN pg_catalog.pg_operator o ON o.oid = coalesce(k.exclop, m.amopopr) JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
- WHERE i.indrelid = $1::oid AND i.indisvalid AND (i.indisunique OR e.oid IS NOT NULL) AND i.indexrelid <> $2::oid AND k.place <= i.indnkeyatts
+ WHERE i.indrelid = $1::oid AND i.indisvalid AND (i.indisunique OR e.oid IS NOT NULL) AND (i.indexrelid <> $2::oid OR i.indisexclusion) AND k.place <= i.indnkeyatts
    AND NOT i.indnullsnotdistinct AND coalesce(i.indexprs::text, '') !~ ':varattno 0 ' AND coalesce(i.indpred::text, '') !~ ':varattno 0 '
  ORDER BY x.relname, i.indexrelid, k.place)";
 
