@@ -93,7 +93,8 @@ protected:
         request.conninfo = own_.Conninfo();
         return Failure([&] { Export(request); });
     }
-    test::PrivatePostgres own_;
+    test::PrivatePostgres own_{
+        {"ignore_checksum_failure = on"}};    // 18 has checksums by itself; the damage is to be met behind them
 };
 
 TEST_F(DamagedTableTest, ADamagedPageIsAnErrorThatNamesItsBlock) {
