@@ -49,7 +49,8 @@ std::optional<TimePoint> EarlierFiles::Trust(Source &source, const Json &facts, 
     TimePoint copy_started = ParseTime(JsonString(facts, "copy_started", kWhat)),
               read_whole = ParseTime(JsonString(facts, "read_whole", kWhat));
     bool same_timeline = JsonNumber(facts, timeline, kWhat) == now.timeline;
-    if (!same_timeline || !OfTheseFiles(facts, now) || copy_started > now.started || read_whole > now.started) return std::nullopt;
+    if (!same_timeline || !OfTheseFiles(facts, now) || copy_started > now.started || read_whole > now.started)
+        return std::nullopt;
     source.settled_until = Microseconds(copy_started) - kSettled;
     source.believes = now.started - read_whole < now.read_whole_every && facts.value("bad_pages", 0) == 0;
     if (source.believes) read_whole_ = std::min(read_whole_, read_whole);

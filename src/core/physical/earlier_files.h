@@ -23,7 +23,8 @@ public:
         TimePoint started{};
         std::uint64_t timeline = 0;
         Duration read_whole_every{};
-        Json directory = {};    // which one is read: times and inodes mean something within one only; null: it is not known
+        Json directory =
+            {};    // which one is read: times and inodes mean something within one only; null: it is not known
         bool standby = false;
     };
     // `compaction` is of the base.

@@ -6,8 +6,8 @@
 #include "codec/compress.h"
 #include "physical/read_piece.h"
 #include "physical/standby_copy.h"
-#include "repo/writers.h"
 #include "repo/checkpoint_writer.h"
+#include "repo/writers.h"
 #include "server/connection.h"
 
 namespace ark {
@@ -26,7 +26,7 @@ struct PhysicalRequest {
     std::optional<StandbyCopy> standby = {};                   // the server is a standby, whose files are to be copied
     std::string host = {};
     std::optional<Fingerprint> directory =
-        {};    // of the data directory: times and inodes mean something within one only
+        {};                                    // of the data directory: times and inodes mean something within one only
     double rewrite_share = 0.10;               // of the base's bytes: may be stored again to tidy the store
     CheckpointWriter::Limits checkpoints{};    // for a backup that will go on from this one
     std::uint64_t pack_size = PackSettings().target_size;
