@@ -63,7 +63,7 @@ protected:
         if (!task.piece_entry) return content;
         Piece piece = PieceFromEntry(*task.piece_entry, entry.facts.size, kUnit);
         for (const UnitRun &run : piece.map) {
-            Bytes frame = sample.Reader()->Read(piece.frames[run.frame]);
+            Buffer frame = sample.Reader()->Read(piece.frames[run.frame]);
             std::uint64_t at = run.first * kUnit, left = entry.facts.size - content.size();
             Append(content, ByteView(frame).subspan(at, std::min(run.units * kUnit, left)));
         }

@@ -42,7 +42,7 @@ protected:
         packs->Finish();
         Bytes out;
         for (const UnitRun &run : piece.map) {
-            Bytes frame = sample.Reader()->Read(piece.frames[run.frame]);
+            Buffer frame = sample.Reader()->Read(piece.frames[run.frame]);
             for (std::uint64_t i = 0; i < run.units; i++) {
                 std::uint64_t at = (run.first + i) * kUnit, left = length - out.size();
                 Append(out, ByteView(frame).subspan(at, std::min(kUnit, left)));
