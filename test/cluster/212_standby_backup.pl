@@ -131,12 +131,13 @@ caught_up();
 sleep 2.5;    # what was changed later may not be believed to be unchanged
 my $second = backup($standby, 'another one', '--standby=prefer');
 my $third = backup($standby, 'and another', '--standby=prefer', '--label=third');
-cmp_ok($third->{bytes_stored}, '<', $first->{bytes_stored} / 3, "stores little: $third->{bytes_stored} after $first->{bytes_stored}");
+cmp_ok($third->{bytes_stored}, '<', $first->{bytes_stored} / 2, "stores little: $third->{bytes_stored} after $first->{bytes_stored}");
 cmp_ok($third->{bytes_unread}, '>', 0, "and leaves unread what did not change: $third->{bytes_unread}");
 my $own = backup($primary, 'one of the primary', '--standby=prefer');
 is($own->{copied_from}, "primary $host", 'says so');
 is($own->{bytes_unread}, '0', 'reads everything, since these are other files');
-cmp_ok($own->{bytes_stored}, '<', $first->{bytes_stored} / 3, "and stores little: $own->{bytes_stored}");
+# How much is new depends on how long pgbench had since; how much is the same does not.
+cmp_ok($own->{bytes_reused}, '>', $own->{bytes_read} / 2, "and references what the standby's has: $own->{bytes_reused} of $own->{bytes_read}");
 is(backup($standby, 'one of the standby after it', '--standby=require', '--max-rate=100MB')->{bytes_unread}, '0', 'reads everything too');
 $copy = restore('a cluster from a later one', '--restore-point=third');
 $copy->same_rows('app', $whole{app}, 'has every row', without => qr/^sequence|forgotten|session_cache/);
