@@ -129,14 +129,15 @@ $copy->stop;
 # Later backups: what is the same is referenced, and only files of the same directory are left unread.
 caught_up();
 sleep 2.5;    # what was changed later may not be believed to be unchanged
-my $second = backup($standby, 'another one', '--standby=prefer');
-my $third = backup($standby, 'and another', '--standby=prefer', '--label=third');
-cmp_ok($third->{bytes_stored}, '<', $first->{bytes_stored} / 2, "stores little: $third->{bytes_stored} after $first->{bytes_stored}");
+my @as_it_is = ('--standby=prefer', '--rewrite-share=0');    # what is stored again to tidy the store is another matter
+my $second = backup($standby, 'another one', @as_it_is);
+my $third = backup($standby, 'and another', @as_it_is, '--label=third');
+cmp_ok($third->{bytes_stored}, '<', $first->{bytes_stored} / 5, "stores little: $third->{bytes_stored} after $first->{bytes_stored}");
 cmp_ok($third->{bytes_unread}, '>', 0, "and leaves unread what did not change: $third->{bytes_unread}");
-my $own = backup($primary, 'one of the primary', '--standby=prefer');
+my $own = backup($primary, 'one of the primary', @as_it_is);
 is($own->{copied_from}, "primary $host", 'says so');
 is($own->{bytes_unread}, '0', 'reads everything, since these are other files');
-# How much is new depends on how long pgbench had since; how much is the same does not.
+cmp_ok($own->{bytes_stored}, '<', $first->{bytes_stored} / 5, "and stores little: $own->{bytes_stored} after $first->{bytes_stored}");
 cmp_ok($own->{bytes_reused}, '>', $own->{bytes_read} / 2, "and references what the standby's has: $own->{bytes_reused} of $own->{bytes_read}");
 is(backup($standby, 'one of the standby after it', '--standby=require', '--max-rate=100MB')->{bytes_unread}, '0', 'reads everything too');
 $copy = restore('a cluster from a later one', '--restore-point=third');
