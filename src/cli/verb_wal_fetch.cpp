@@ -24,7 +24,7 @@ namespace ark::cli {
 namespace {
 
 constexpr std::size_t kFewestAhead = 8;
-constexpr auto kLook = std::chrono::milliseconds(5);
+constexpr auto kLook = std::chrono::milliseconds(1);
 constexpr auto kHolePatience = std::chrono::seconds(20), kHoleLook = std::chrono::seconds(1);
 
 // One of the stores that may have the file.

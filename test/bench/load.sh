@@ -28,6 +28,7 @@ lost() {    # name, command
 : > "$cluster_home/lost"
 as_postgres pgbench -n -c 4 -j 1 -T 36000 bench > "$cluster_home/load.log" 2>&1 &
 pgbench=$!
+sleep 15    # until its rate is the usual one
 for ((round = 1; round <= rounds; round++)); do
     lost 'pgBackRest full to S3' "$(peer s3 backup --type=full)"
     lost 'pg_ark full to S3' "pg_ark backup --kind=physical --quiet --store='$s3'"

@@ -1,4 +1,5 @@
-// One frame compressed by itself: a zstd frame with its content size, a gzip member, or the bytes as they are.
+// One frame compressed by itself: a zstd frame with its content size and checksum, a gzip member, or the bytes as they are.
+// What comes out of a decompressor was compared with the frame's own checksum, where it has one.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,7 @@
 // Writes the files of a restore past the page cache: what is restored is seldom read soon, and copying it there costs more than the disk takes.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/bytes.h"
@@ -29,11 +30,15 @@ public:
     explicit DirectWriter(std::string name);
     explicit operator bool() const { return static_cast<bool>(file_); }
 
-    void Write(std::uint64_t at, ByteView bytes, const DirectBuffer &buffer);
+    // `parts` one after another, in one go where their memory is aligned.
+    void Write(std::uint64_t at, std::span<const ByteView> parts, const DirectBuffer &buffer);
     // Lets the disk begin with what was written as usual.
     void BeginToForce(std::uint64_t at, std::uint64_t length) const;
 
 private:
+    void WriteOne(std::uint64_t at, ByteView bytes, const DirectBuffer &buffer);
+    std::size_t WriteAligned(std::uint64_t at, std::span<const ByteView> parts);
+    bool CanWriteDirectly();
     void WriteDirectly(std::uint64_t at, ByteView bytes, const DirectBuffer &buffer);
 
     std::string name_;

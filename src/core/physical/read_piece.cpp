@@ -105,7 +105,7 @@ private:
 
     void Store() {
         if (!builder_.filling()) return;
-        builder_.Filled(packs_.Append(filling_));
+        builder_.Filled(packs_.AppendDigestStored(filling_));
         filling_.clear();
     }
 

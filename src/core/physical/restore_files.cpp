@@ -46,6 +46,38 @@ struct Target {
     PieceRestore piece;
 };
 
+// What follows in a file goes to the disk together: it takes 1 MiB at once in three quarters of the time of 256 KiB four times.
+constexpr std::size_t kWrittenTogether = 1 << 20, kFramesTogether = 8;
+
+// Frames of one target that are not written yet.
+struct Row {
+    void Add(Target &target, TakenFrame frame, const DirectBuffer &buffer) {
+        frames.push_back(std::move(frame));
+        target.piece.Take(frames.back().plain, [&](std::uint64_t from, ByteView bytes) {
+            from += target.number * kPieceSize;
+            if (from != at + size) Write(target, buffer);
+            if (parts.empty()) at = from;
+            parts.push_back(bytes);
+            size += bytes.size();
+        });
+    }
+    void Write(Target &target, const DirectBuffer &buffer) {
+        target.file.Write(at, parts, buffer);
+        parts.clear();
+        size = 0;
+    }
+    void WriteAll(Target &target, const DirectBuffer &buffer) {
+        Write(target, buffer);
+        frames.clear();
+    }
+    bool full() const { return size >= kWrittenTogether || frames.size() >= kFramesTogether; }
+
+    std::vector<TakenFrame> frames;    // whose memory it is
+    std::vector<ByteView> parts;
+    std::uint64_t at = 0;
+    std::size_t size = 0;
+};
+
 // What the file has not counts as zeros: it is made longer with such.
 void ReadAt(int fd, const Target &target, std::uint64_t at, MutableBytes to) {
     at += target.number * kPieceSize;
@@ -126,22 +158,23 @@ private:
             },
             kReadsAhead);
         DirectBuffer buffer;
+        Row row;
         while (std::optional<TakenFrame> taken = stream.Take()) {
             ticker_.Check();
+            const std::size_t of = taken->of;
             Target *target = nullptr;
             {
                 std::scoped_lock lock(mutex);
-                target = &targets.at(taken->of);
+                target = &targets.at(of);
             }
             if (!target->file) target->file = DirectWriter(target->of->name);
-            target->piece.Take(taken->plain, [&](std::uint64_t at, ByteView bytes) {
-                target->file.Write(target->number * kPieceSize + at, bytes, buffer);
-            });
+            row.Add(*target, std::move(*taken), buffer);
+            if (row.full() || target->piece.HasAll()) row.WriteAll(*target, buffer);
             if (!target->piece.HasAll()) continue;
             target->file.BeginToForce(target->number * kPieceSize, target->piece.length());
             Wrote(*target);
             std::scoped_lock lock(mutex);
-            targets.erase(taken->of);
+            targets.erase(of);
         }
     }
 

@@ -12,20 +12,27 @@ bool IsDigest(std::string_view text) {
                                             [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
+const char *DigestMember(bool of_stored) { return of_stored ? "stored_digest" : "digest"; }
+
 }    // namespace
 
 Json ToJson(const FrameRef &ref) {
     Json json = {{"pack", ref.pack},     {"frame", ref.frame}, {"at", ref.at},
-                 {"stored", ref.stored}, {"size", ref.size},   {"digest", ref.digest}};
+                 {"stored", ref.stored}, {"size", ref.size},   {DigestMember(ref.of_stored), ref.digest}};
     if (ref.rows != 0) json["rows"] = ref.rows;
     return json;
 }
 
 FrameRef FrameRefFromJson(const Json &json) {
     constexpr std::string_view kWhat = "a frame reference";
-    FrameRef ref{JsonString(json, "pack", kWhat), JsonNumber(json, "frame", kWhat),
-                 JsonNumber(json, "at", kWhat),   JsonNumber(json, "stored", kWhat),
-                 JsonNumber(json, "size", kWhat), JsonString(json, "digest", kWhat)};
+    bool of_stored = json.contains(DigestMember(true));
+    FrameRef ref{JsonString(json, "pack", kWhat),
+                 JsonNumber(json, "frame", kWhat),
+                 JsonNumber(json, "at", kWhat),
+                 JsonNumber(json, "stored", kWhat),
+                 JsonNumber(json, "size", kWhat),
+                 JsonString(json, DigestMember(of_stored), kWhat),
+                 of_stored};
     if (json.contains("rows")) ref.rows = JsonNumber(json, "rows", kWhat);
     if (!layout::IsPackName(ref.pack) || !IsDigest(ref.digest))
         throw Error(Code::kCorrupt, "a frame reference names no pack or has no digest");

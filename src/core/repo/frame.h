@@ -19,9 +19,8 @@ struct FrameRef {
     std::uint64_t stored = 0;
     std::uint64_t size = 0;
     std::string digest;        // 64 hex
+    bool of_stored = false;    // what `digest` is of: the stored bytes, or the plain ones
     std::uint64_t rows = 0;    // table data only; 0 is not written
-
-    bool SameContent(const FrameRef &other) const { return size == other.size && digest == other.digest; }
 };
 
 Json ToJson(const FrameRef &ref);

@@ -71,6 +71,11 @@ std::shared_ptr<const FrameDecoder::Facts> FrameDecoder::FactsOf(const std::stri
 }
 
 Buffer FrameDecoder::Decode(const FrameRef &ref, const Facts &facts, ByteView stored) const {
+    auto check = [&](const std::string &found) {
+        if (found != ref.digest)
+            throw Damaged(ref, fmt::format("Its digest is {}, the backup's manifest says {}.", found, ref.digest));
+    };
+    if (ref.of_stored) check(Sha256Hex(stored));
     Buffer opened, plain(ref.size);
     try {
         if (facts.pack_key) {
@@ -84,8 +89,7 @@ Buffer FrameDecoder::Decode(const FrameRef &ref, const Facts &facts, ByteView st
         if (e.code != Code::kCorrupt) throw;
         throw Damaged(ref, e.message, e.detail);
     }
-    if (std::string found = facts.key.Digest(plain); found != ref.digest)
-        throw Damaged(ref, fmt::format("Its digest is {}, the backup's manifest says {}.", found, ref.digest));
+    if (!ref.of_stored) check(facts.key.Digest(plain));
     return plain;
 }
 

@@ -54,11 +54,13 @@ Error WrongKey(const std::string &domain, std::uint64_t generation, const std::v
                  "Give the key whose fingerprint is listed; the recovery sheet names it.");
 }
 
+Key DigestKeyOf(const Key &key) { return Hkdf(key.bytes(), {}, "pg_ark digest 1"); }
+
 }    // namespace
 
 std::string DomainKey::Digest(ByteView plain) const {
     if (!key) return Sha256Hex(plain);
-    return HexEncode(HmacSha256(Hkdf(key->bytes(), {}, "pg_ark digest 1").bytes(), plain));
+    return HexEncode(HmacSha256((digest_key ? *digest_key : DigestKeyOf(*key)).bytes(), plain));
 }
 
 Key DomainKey::PackKey(ByteView pack_id) const { return Hkdf(key.value().bytes(), pack_id, "pg_ark pack 1"); }
@@ -127,6 +129,7 @@ DomainKey KeyRing::Get(const std::string &domain, std::uint64_t generation) {
         throw WrongKey(domain, generation, there, ours);
     }
     DomainKey key{domain, generation, UnwrapKey(*repository_, *kek_, domain, generation, *wrap)};
+    key.digest_key = DigestKeyOf(*key.key);
     cache_.emplace(std::pair(domain, generation), key);
     return key;
 }

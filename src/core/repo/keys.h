@@ -24,6 +24,7 @@ struct DomainKey {
     std::string domain = "cluster";    // "cluster" or "database-<oid>"
     std::uint64_t generation = 0;
     std::optional<Key> key;
+    std::optional<Key> digest_key = {};    // derived from it, where that was done already
     bool encrypted() const { return key.has_value(); }
     // SHA-256, or HMAC-SHA256 with the domain's digest key, as 64 hex.
     std::string Digest(ByteView plain) const;

@@ -48,6 +48,7 @@ public:
     std::optional<std::uint64_t> Size() const override {
         return whole_ ? std::optional<std::uint64_t>(part_.size()) : std::nullopt;
     }
+    std::optional<Sha256Digest> Digest() const override { return digest_.SoFar(); }
 
     // A driver that found the name taken need not have read everything.
     void Drain() {

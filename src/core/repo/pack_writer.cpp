@@ -89,11 +89,12 @@ struct PackWriter::State {
         }
     }
 
-    FrameRef AppendFrame(ByteView plain, std::string digest) {
+    // The reference lacks its digest, which is that of the stored bytes or for the caller to say.
+    FrameRef AppendFrame(ByteView plain, Sha256Digest &of_stored) {
         if (plain.size() > kLargestFrame)
             throw Error(Code::kUnsupported, fmt::format("a piece of {} bytes is too large for a frame", plain.size()));
         if (pack.empty()) Open();
-        FrameRef ref{pack, frames.size(), at, 0, plain.size(), digest.empty() ? key.Digest(plain) : std::move(digest)};
+        FrameRef ref{pack, frames.size(), at, 0, plain.size(), {}};
         std::size_t begin = part.size();
         compressor.Compress(plain, part);
         if (pack_key)
@@ -101,7 +102,8 @@ struct PackWriter::State {
                         begin);
         ByteView stored = ByteView(part).subspan(begin);
         ref.stored = stored.size();
-        frames.push_back({ref.stored, ref.size, Sha256(stored)});
+        of_stored = Sha256(stored);
+        frames.push_back({ref.stored, ref.size, of_stored});
         Count(stored.size());
         return ref;
     }
@@ -153,7 +155,24 @@ Ticker *PackWriter::StopWith(Ticker *stop) { return std::exchange(state_->stop, 
 
 FrameRef PackWriter::Append(ByteView plain, std::string digest) {
     state_->MakeRoom();
-    return state_->Guarded([&] { return state_->AppendFrame(plain, std::move(digest)); });
+    return state_->Guarded([&] {
+        Sha256Digest of_stored;
+        if (digest.empty()) digest = state_->key.Digest(plain);
+        FrameRef ref = state_->AppendFrame(plain, of_stored);
+        ref.digest = std::move(digest);
+        return ref;
+    });
+}
+
+FrameRef PackWriter::AppendDigestStored(ByteView plain) {
+    state_->MakeRoom();
+    return state_->Guarded([&] {
+        Sha256Digest of_stored;
+        FrameRef ref = state_->AppendFrame(plain, of_stored);
+        ref.digest = HexEncode(of_stored);
+        ref.of_stored = true;
+        return ref;
+    });
 }
 
 void PackWriter::End() {

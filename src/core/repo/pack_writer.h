@@ -40,6 +40,8 @@ public:
     // Stores `plain` as one frame. `digest` may be given if the caller computed key.Digest(plain) already.
     // A failure of the upload is thrown here or by Finish().
     FrameRef Append(ByteView plain, std::string digest = {});
+    // The same for content that its owner knows by digests of its own: the reference gets that of the stored bytes, which are fewer.
+    FrameRef AppendDigestStored(ByteView plain);
     void End();       // hands over what is left; several writers that are ended first wait together in Finish()
     void Finish();    // until all of it was proven to be in the store
     std::uint64_t stored_bytes() const;    // so far, over all packs

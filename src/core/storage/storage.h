@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 
 namespace ark {
@@ -37,6 +38,8 @@ public:
     // Back to the first byte, so that a failed upload can be sent again; false if that is impossible.
     virtual bool Rewind() { return false; }
     virtual std::optional<std::uint64_t> Size() const { return std::nullopt; }
+    // SHA-256 of all that was read, asked for at the end, where the source has it anyway.
+    virtual std::optional<Sha256Digest> Digest() const { return std::nullopt; }
 };
 
 // A source over memory that outlives it.

@@ -191,7 +191,8 @@ bool IsHole(const Repository &repository, KeyRing &keys, const SegmentName &segm
 FetchOutcome FetchWalFile(const Repository &repository, KeyRing &keys, const WalFileName &name,
                           const std::filesystem::path &to) {
     TemporaryFile file(to);
-    if (!ReadSegment(repository, keys, name, [&](ByteView bytes) { file.Write(bytes); })) return FetchOutcome::kAbsent;
+    auto write = [&](ByteView bytes) { file.Write(bytes); };
+    if (!ReadSegment(repository, keys, name, write, SegmentProof::kCheckLine)) return FetchOutcome::kAbsent;
     file.Keep(to);
     return FetchOutcome::kFetched;
 }

@@ -7,7 +7,7 @@
 namespace ark {
 namespace {
 
-constexpr auto kLook = std::chrono::milliseconds(5);
+constexpr auto kLook = std::chrono::milliseconds(1);
 
 class Ahead {
 public:

@@ -37,10 +37,15 @@ struct SegmentResult {
 SegmentResult WriteSegment(const Repository &repository, KeyRing &keys, const DomainKey &key, const SegmentFacts &facts,
                            Source &plain, Random &random);
 
+// By what a file that was read is proven: the file's own digest, or the check line of its object and the checksums of its frames, which
+// take a third of the time: for who waits for it, and will read it with checks of his own.
+enum class SegmentProof { kDigest, kCheckLine };
+
 // Hands the file to `sink` piece by piece, and returns after all of it was proven; nullopt, with nothing handed out, where
 // the store says that it has no such object. What `sink` got before a throw is worth nothing.
 std::optional<SegmentInfo> ReadSegment(const Repository &repository, KeyRing &keys, const WalFileName &name,
-                                       const std::function<void(ByteView)> &sink);
+                                       const std::function<void(ByteView)> &sink,
+                                       SegmentProof proof = SegmentProof::kDigest);
 
 // What the sealed header says; nullopt where the store has no such object.
 std::optional<SegmentInfo> StatSegment(const Repository &repository, KeyRing &keys, const WalFileName &name);

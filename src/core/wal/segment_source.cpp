@@ -78,8 +78,8 @@ void SegmentSource::Produce() {
     std::byte more;
     if (ReadFully(plain_, {&more, 1}) != 0 || (expected_ && file_digest_->Finish() != *expected_))
         throw Error(Code::kConflict, fmt::format("WAL file \"{}\" changed while it was read", info_.name.Text()));
-    out_ = ToBytes("sha256 " + HexEncode(object_digest_->Finish()) + "\n");
-    at_ = 0;
+    out_ = ToBytes("sha256 " + HexEncode(object_digest_->SoFar()) + "\n");
+    Emit();
     part_ = Part::kEnd;
 }
 

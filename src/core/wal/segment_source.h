@@ -20,6 +20,7 @@ public:
     // Throws kConflict if the file is not the one that `info` describes.
     std::size_t Read(MutableBytes to) override;
     bool Rewind() override;
+    std::optional<Sha256Digest> Digest() const override { return object_digest_->SoFar(); }
 
     const SegmentInfo &info() const { return info_; }
     std::uint64_t size() const { return size_; }    // of what was read since the beginning

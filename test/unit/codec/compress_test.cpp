@@ -66,6 +66,29 @@ TEST(Compress, TakesTheSizeOfAFrameFromNowhereButItsCaller) {
     EXPECT_THROW(ZstdContentSize(AsBytes("nonsense"), 5000), Error);
 }
 
+// Whoever decompresses needs no digest of the plain bytes to find one that has changed.
+TEST(Compress, FramesOfZstdAndGzipCarryAChecksum) {
+    for (const char *kind : {"zstd", "zstd:1", "gzip"}) {
+        Compression compression = ParseCompression(kind);
+        Bytes plain = Repeating(200'000), stored, back;
+        Compressor(compression).Compress(plain, stored);
+        stored[stored.size() - (compression.kind == CompressionKind::kGzip ? 8 : 1)] ^= std::byte{1};
+        EXPECT_THROW(Decompressor(compression.kind).Decompress(stored, plain.size(), back), Error) << kind;
+    }
+}
+
+// zstd has other parameters for what is between 128 and 256 KiB, ours come from what is larger: at every border all comes back.
+TEST(Compress, FramesAtTheBordersOfParametersComeBack) {
+    Compressor compressor(ParseCompression("zstd"));
+    Decompressor decompressor(CompressionKind::kZstd);
+    for (std::size_t size : {131'072, 131'073, 262'144, 262'145, 16'384, 200'000, 1'048'576}) {
+        Bytes plain = Repeating(size), stored, back;
+        compressor.Compress(plain, stored);
+        decompressor.Decompress(stored, size, back);
+        EXPECT_EQ(back, plain) << size;
+    }
+}
+
 TEST(Compress, ParsesWhatPeopleWriteAndNothingElse) {
     EXPECT_EQ(ParseCompression("zstd").level, 3);
     EXPECT_EQ(ParseCompression("zstd:19").level, 19);

@@ -77,6 +77,36 @@ TEST_P(Frames, DamageStopsTheVisitAtItsPlace) {
     EXPECT_EQ(visited, 50u);
 }
 
+// A frame that is known by its stored bytes: they are compared with its digest, and what comes out of them with its own checksum.
+TEST_P(Frames, KnownByTheirStoredBytesComeBackAndAreProven) {
+    PackSettings settings;
+    settings.compression = ParseCompression("zstd");
+    PackWriter writer(sample.repository, sample.Domain(), kBackup, settings, sample.random, [](PackInfo) {});
+    Bytes first = SampleText(200'000, 1), second = SampleText(100, 2);
+    FrameRef one = writer.AppendDigestStored(first), two = writer.AppendDigestStored(second);
+    FrameRef plain = writer.Append(first);
+    writer.Finish();
+    EXPECT_TRUE(one.of_stored);
+    EXPECT_FALSE(plain.of_stored);
+    EXPECT_EQ(reader->Read(one), ByteView(first));
+    EXPECT_EQ(reader->Read(FrameRefFromJson(ToJson(two))), ByteView(second));
+    FrameRef other = one;
+    other.digest = two.digest;
+    EXPECT_EQ(Thrown([&] { reader->Read(other); }), Code::kCorrupt);
+    other = one;
+    other.of_stored = false;
+    EXPECT_EQ(Thrown([&] { reader->Read(other); }), Code::kCorrupt);
+    std::string name = layout::Pack(one.pack);
+    const Bytes object = sample.Load(name);
+    for (std::uint64_t at : {one.at, one.at + one.stored / 2, one.at + one.stored - 1}) {
+        Bytes damaged = object;
+        damaged[at] ^= std::byte{1};
+        sample.Replace(name, damaged);
+        EXPECT_EQ(Thrown([&] { reader->Read(one); }), Code::kCorrupt) << at;
+        EXPECT_EQ(reader->Read(two), ByteView(second));
+    }
+}
+
 FrameStream::Source Wanting(std::vector<FrameRef> refs) {
     return [refs = std::move(refs), at = std::size_t{0}]() mutable {
         return at < refs.size() ? std::optional(WantedFrame{refs[at], at++}) : std::nullopt;
@@ -167,12 +197,16 @@ TEST_P(Frames, ImpossibleReferencesAreRefusedBeforeAnythingIsRead) {
 INSTANTIATE_TEST_SUITE_P(Repo, Frames, testing::Bool());
 
 TEST(FrameRef, SurvivesJson) {
-    FrameRef ref{kBackup + "/" + std::string(64, 'a'), 3, 1049011, 214007, 1048311, std::string(64, 'b'), 9};
-    Json json = ToJson(ref);
-    FrameRef back = FrameRefFromJson(json);
-    EXPECT_EQ(ToJson(back), json);
-    json["digest"] = "no";
-    EXPECT_EQ(Thrown([&] { FrameRefFromJson(json); }), Code::kCorrupt);
+    for (bool of_stored : {false, true}) {
+        FrameRef ref{
+            kBackup + "/" + std::string(64, 'a'), 3, 1049011, 214007, 1048311, std::string(64, 'b'), of_stored, 9};
+        Json json = ToJson(ref);
+        FrameRef back = FrameRefFromJson(json);
+        EXPECT_EQ(back.of_stored, of_stored);
+        EXPECT_EQ(ToJson(back), json);
+        json[of_stored ? "stored_digest" : "digest"] = "no";
+        EXPECT_EQ(Thrown([&] { FrameRefFromJson(json); }), Code::kCorrupt);
+    }
     EXPECT_EQ(Thrown([&] { FrameRefFromJson(Json::array()); }), Code::kCorrupt);
     EXPECT_EQ(Thrown([&] { FrameRefFromJson(nullptr); }), Code::kCorrupt);
 }

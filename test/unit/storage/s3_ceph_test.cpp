@@ -119,6 +119,23 @@ TEST_F(Ceph, ConditionalCreationIsProvenAndHeld) {
     EXPECT_EQ(AsText(Read(Store(), "a")), "first");
 }
 
+// Once that is known, what was uploaded needs no MD5 for its proof.
+TEST_F(Ceph, ABodyThatIsNotTheSignedOneIsRefused) {
+    std::string url = fmt::format("s3://{}/{}?{}", bucket_, root_, server_);
+    s3::Store store(
+        ParseS3Settings(ParseUrl(url), "1.2", "us-east-1"),
+        std::make_shared<RetryPolicy>(RetrySettings{}, SystemClock(), SystemRandom(), NeverCancelled()),
+        s3::MakeFixedCredentials({std::getenv("AWS_ACCESS_KEY_ID"), Secret(std::getenv("AWS_SECRET_ACCESS_KEY")), {}},
+                                 "the test"),
+        SystemClock(), NeverCancelled());
+    EXPECT_TRUE(s3::RefusesOtherBody(store));
+    for (int i = 0; i < 12; i++) Put(Store(), fmt::format("{}", i), "small");
+    for (int i = 0; i < 12; i++) EXPECT_EQ(AsText(Read(Store(), fmt::format("{}", i))), "small");
+    int objects = 0;
+    Store().List("", [&](const ObjectInfo &) { return ++objects > 0; });
+    EXPECT_EQ(objects, 12);
+}
+
 TEST_F(Ceph, WrongKeysAndBucketsAreNamed) {
     std::string secret = std::getenv("AWS_SECRET_ACCESS_KEY"), key = std::getenv("AWS_ACCESS_KEY_ID");
     setenv("AWS_SECRET_ACCESS_KEY", "not-the-one", 1);

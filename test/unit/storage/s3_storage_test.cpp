@@ -117,6 +117,32 @@ TEST_F(S3Script, EtagsThatAreNotMd5AreToldByReadingBackOnce) {
     Put("b", "x");
 }
 
+TEST_F(S3Script, BodiesThatTheStoreProvesAreNotDigestedOnceMore) {
+    for (int i = 1; i <= 8; i++) {
+        server.Expect("PUT", "/bucket/ark/a" + std::to_string(i)).Answer(200, {{"ETag", Etag("x")}});
+        if (i == 8) server.Expect("PUT", "/bucket/ark/.probe/*").Answer(400, {}, ErrorXml("XAmzContentSHA256Mismatch"));
+        Put("a" + std::to_string(i), "x");
+    }
+    const SeenRequest asked = server.Requests().back();
+    EXPECT_NE(asked.Header("x-amz-content-sha256"), HexEncode(Sha256(AsBytes(asked.body))));
+    server.Expect("PUT", "/bucket/ark/b").Answer(200, {{"ETag", Etag("its own idea of an ETag")}});
+    Put("b", "x");
+}
+
+TEST_F(S3Script, AStoreThatTakesAnotherBodyThanWasSignedIsProvenByEveryEtag) {
+    for (int i = 1; i <= 8; i++) {
+        server.Expect("PUT", "/bucket/ark/a" + std::to_string(i)).Answer(200, {{"ETag", Etag("x")}});
+        if (i == 8) {
+            server.Expect("PUT", "/bucket/ark/.probe/*").Answer(200, {{"ETag", Etag("x")}});
+            server.Expect("POST", "/bucket?delete=").Answer(200, {}, "<DeleteResult/>");
+        }
+        Put("a" + std::to_string(i), "x");
+    }
+    server.Expect("PUT", "/bucket/ark/b").Answer(200, {{"ETag", Etag("z")}});
+    server.Expect("GET", "/bucket/ark/b").Answer(200, {}, "z");
+    EXPECT_EQ(Thrown([&] { Put("b", "x", PutMode::kUnconditional); }).code, Code::kCorrupt);
+}
+
 TEST_F(S3Script, ThrottlingWaitsAsLongAsTheStoreAsks) {
     server.Expect("PUT", "/bucket/ark/a").Answer(503, {{"Retry-After", "17"}}, ErrorXml("SlowDown"));
     server.Expect("PUT", "/bucket/ark/a").Answer(200, {{"ETag", Etag("x")}});

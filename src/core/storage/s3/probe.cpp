@@ -49,6 +49,19 @@ bool RefusesComplete(Store &store, const std::string &key, const std::string &do
 
 }    // namespace
 
+bool RefusesOtherBody(Store &store) noexcept try {
+    std::string name = ".probe/" + SystemRandom().Hex(8);
+    Call call{.method = "PUT",
+              .key = store.KeyOf(name),
+              .body = AsBytes(kBytes),
+              .body_digest = Sha256(AsBytes(kBytes.substr(1)))};
+    Reply reply = store.client.Send(call, "could not find out what the store can do", {Kind::kBusy, Kind::kRefused});
+    if (reply.kind() == Kind::kNone) RemoveObjects(store, {name});
+    return reply.refusal.code == "XAmzContentSHA256Mismatch";
+} catch (const std::exception &) {
+    return false;
+}
+
 Capabilities ProbeStore(const StoreRef &store) {
     std::string name = ".probe/" + SystemRandom().Hex(8);
     std::string key = store->KeyOf(name), doing = "could not find out what the store can do";

@@ -16,6 +16,9 @@ struct Traits {
     std::atomic<bool> complete_is_proven{false};    // a probe saw If-None-Match work on CompleteMultipartUpload
     std::atomic<bool> checksums{true};              // x-amz-checksum-sha256 is not refused
     std::atomic<bool> md5_etags{true};
+    std::atomic<bool> bodies_are_proven{
+        false};    // it was seen to refuse a body that has not the SHA-256 of its signature
+    std::atomic<int> md5s_taken{0};
     std::atomic<bool> bulk_delete{true};
     std::atomic<bool> bucket_seen{false};    // so that a bodiless 404 means the object and not the bucket
 };
@@ -52,6 +55,8 @@ std::vector<std::string> ListFolders(Store &store, std::string_view prefix);
 std::size_t SweepUploads(Store &store, Duration older_than);
 void RemoveObjects(Store &store, const std::vector<std::string> &names);
 Capabilities ProbeStore(const StoreRef &store);
+// Sends a body under the signature of another. False if the store took it, or nothing can be said.
+bool RefusesOtherBody(Store &store) noexcept;
 std::vector<Finding> InspectBucket(Store &store);
 
 }    // namespace ark::s3
