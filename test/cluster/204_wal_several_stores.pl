@@ -29,7 +29,7 @@ sub problems { return ask($node, q{SELECT array_to_string(problems, E'\n') FROM 
 sub write_wal { my $count = shift; ask($node, q{INSERT INTO t (fill) SELECT md5(i::text) FROM generate_series(1, 2000) AS i; SELECT pg_switch_wal()}) for 1 .. $count; return; }
 sub drained
 {
-	my $segment = ask($node, 'SELECT pg_walfile_name(pg_switch_wal())');
+	my $segment = ask($node, 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 	until_true($node, "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver");
 	return $segment;
 }

@@ -111,7 +111,7 @@ for my $load (values %load)
 }
 $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->safe_psql($_, 'VACUUM (FREEZE)') for qw(postgres app);    # so that reading changes no page
-my $last = $primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+my $last = $primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 $primary->poll_query_until('postgres', "SELECT last_archived_wal >= '$last' FROM pg_stat_archiver") or die 'not archived';
 my %whole = map { $_ => $primary->digests($_) } qw(app postgres);
 for my $label ('of standby', 'only standby')
