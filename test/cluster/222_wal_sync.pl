@@ -77,6 +77,18 @@ sub acknowledged
 }
 
 is(names(''), 1, 'commits wait for nobody at first');
+# A server that may not alter its settings (17 and later).
+if ($node->safe_psql('postgres', 'SHOW server_version_num') >= 170000)
+{
+	$node->append_conf('postgresql.conf', "allow_alter_system = off\nark.wal_sync = on\n");
+	$node->reload;
+	until_true($node, q{SELECT count(*) = 1 FROM ark_private.problems() WHERE severity = 'critical' AND problem ~ '^commits do not wait for the store since .*synchronous_standby_names could not be set: ALTER SYSTEM is not allowed in this environment'});
+	pass('where the server allows no ALTER SYSTEM commits do not wait for the store, and that is told');
+	$node->adjust_conf('postgresql.conf', 'allow_alter_system', 'on');
+	$node->adjust_conf('postgresql.conf', 'ark.wal_sync', 'off');
+	$node->reload;
+	until_true($node, q{SELECT phase = 'off' FROM ark_private.wal_sync_state()});
+}
 set_option($node, 'ark.wal_sync', 'on');
 names('pg_ark_wal_sync');
 is(ask($node, q{SELECT sync_state FROM pg_stat_replication WHERE application_name = 'pg_ark_wal_sync'}), 'sync', 'with ark.wal_sync they wait for the shipper');
