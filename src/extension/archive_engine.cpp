@@ -5,7 +5,6 @@
 
 #include "extension/engine_events.h"
 #include "extension/engine_process.h"
-#include "extension/settings.h"
 
 namespace ark::pg {
 namespace {
@@ -62,12 +61,8 @@ void Start(char *request) {
     initStringInfo(&engine.outgoing);
     appendStringInfoString(&engine.outgoing, request);
     MemoryContextSwitchTo(before);
-    const char *key = SettingText("encryption_key");
-    SpawnEngine(&engine.process, EnginePath(), strncmp(key, "env:", 4) == 0 ? key + 4 : "");
-    engine.events = MakeWaitEventSet(3);
-    AddWaitEventToSet(engine.events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
-    AddWaitEventToSet(engine.events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
-    AddWaitEventToSet(engine.events, WL_SOCKET_READABLE, engine.process.from_engine, nullptr, nullptr);
+    SpawnEngine(&engine.process);
+    engine.events = MakeEngineEvents(engine.process);
     NoteEngine(engine.process.pid, nullptr);
 }
 

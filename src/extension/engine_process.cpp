@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "extension/settings.h"
+
 extern char **environ;
 
 namespace ark::pg {
@@ -92,7 +94,9 @@ void ClosePipe(int *fd) {
 
 }    // namespace
 
-void SpawnEngine(EngineProcess *engine, const char *path, const char *keep_variable) {
+void SpawnEngine(EngineProcess *engine) {
+    const char *path = EnginePath(), *key = SettingText("encryption_key");
+    const char *keep_variable = strncmp(key, "env:", 4) == 0 ? key + 4 : "";
     *engine = {.pid = 0, .to_engine = -1, .from_engine = -1, .status = 0, .reaped = false};
     if (access(path, X_OK) != 0)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("could not find the engine program \"%s\": %m", path),
@@ -132,6 +136,14 @@ void SpawnEngine(EngineProcess *engine, const char *path, const char *keep_varia
     engine->from_engine = up[0];
     fcntl(engine->to_engine, F_SETFL, O_NONBLOCK);
     fcntl(engine->from_engine, F_SETFL, O_NONBLOCK);
+}
+
+WaitEventSet *MakeEngineEvents(const EngineProcess &engine) {
+    WaitEventSet *events = MakeWaitEventSet(3);
+    AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
+    AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
+    AddWaitEventToSet(events, WL_SOCKET_READABLE, engine.from_engine, nullptr, nullptr);
+    return events;
 }
 
 void CloseRequestPipe(EngineProcess *engine) { ClosePipe(&engine->to_engine); }

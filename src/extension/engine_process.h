@@ -15,9 +15,11 @@ struct EngineProcess {
     bool reaped;
 };
 
-// `keep_variable`: one more variable that the engine may see (of ark.encryption_key = 'env:NAME'), or "".
+// The program that the settings name; of ark.encryption_key = 'env:NAME' it may see that variable too.
 // Raises an error if it cannot be started.
-void SpawnEngine(EngineProcess *engine, const char *path, const char *keep_variable);
+void SpawnEngine(EngineProcess *engine);
+// Wakes for this process's latch, for what the engine writes, and ends this process if the server's first one is gone.
+WaitEventSet *MakeEngineEvents(const EngineProcess &engine);
 void CloseRequestPipe(EngineProcess *engine);
 // To the whole group; harmless when it is gone.
 void SignalEngine(EngineProcess *engine, int signal);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/url.h"
 #include "extension/job_worker.h"
+#include "extension/rows.h"
 #include "extension/same_disk.h"
 #include "extension/settings.h"
 #include "extension/submit.h"
@@ -128,53 +129,38 @@ ARK_FUNCTION(ark_server_state) {
 // (job_id, state, action, verb, source, database, kind, schedule, caller, backup_id, restore_id, queued_at, started_at, phase, current,
 //  done_bytes, total_bytes, stored_bytes, done_items, total_items, updated_at, waiting_for, worker_pid, engine_pid)
 ARK_FUNCTION(ark_live_jobs) {
-    constexpr int kColumns = 24;
-    InitMaterializedSRF(fcinfo, 0);
-    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    RowWriter row(fcinfo);
     if (!shared) return Datum(0);
     auto *slot = static_cast<JobSlot *>(palloc(sizeof(JobSlot)));
     for (const JobSlot &theirs : shared->slots) {
-        LWLockAcquire(shared->lock, LW_SHARED);
-        std::memcpy(static_cast<void *>(slot), &theirs, sizeof *slot);
-        LWLockRelease(shared->lock);
+        CopyShared(theirs, slot);
         if (slot->state == JobState::kFree || IsFinal(slot->state) || !slot->recorded) continue;
-        Datum values[kColumns] = {};
-        bool nulls[kColumns] = {};
-        int column = 0;
-        auto text = [&](const char *value) {
-            nulls[column] = !value[0];
-            values[column++] = value[0] ? CStringGetTextDatum(value) : Datum(0);
-        };
-        auto number = [&](int64 value, bool unknown = false) {
-            nulls[column] = unknown;
-            values[column++] = Int64GetDatum(value);
-        };
         const JobProgress &progress = slot->progress;
-        number(slot->job_id);
-        text(JobStateName(slot->state));
-        text(slot->request.action);
-        text(slot->request.verb);
-        text(slot->request.source);
-        text(slot->request.database);
-        text(slot->request.kind);
-        text(slot->request.schedule);
-        text(slot->request.caller);
-        text(slot->backup_id);
-        number(slot->restore_id, slot->restore_id == 0);
-        number(slot->queued_at);
-        number(slot->started_at, slot->started_at == 0);
-        text(progress.phase);
-        text(progress.current);
-        number(progress.done_bytes);
-        number(progress.total_bytes, progress.total_bytes == 0);
-        number(progress.stored_bytes);
-        number(progress.done_items);
-        number(progress.total_items, progress.total_items == 0);
-        number(progress.updated_at, progress.updated_at == 0);
-        text(slot->waiting_for);
-        number(slot->worker_pid, slot->worker_pid == 0);
-        number(slot->engine_pid, slot->engine_pid == 0);
-        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+        row.Number(slot->job_id);
+        row.Text(JobStateName(slot->state));
+        row.Text(slot->request.action);
+        row.Text(slot->request.verb);
+        row.Text(slot->request.source);
+        row.Text(slot->request.database);
+        row.Text(slot->request.kind);
+        row.Text(slot->request.schedule);
+        row.Text(slot->request.caller);
+        row.Text(slot->backup_id);
+        row.Known(slot->restore_id);
+        row.Number(slot->queued_at);
+        row.Known(slot->started_at);
+        row.Text(progress.phase);
+        row.Text(progress.current);
+        row.Number(progress.done_bytes);
+        row.Known(progress.total_bytes);
+        row.Number(progress.stored_bytes);
+        row.Number(progress.done_items);
+        row.Known(progress.total_items);
+        row.Known(progress.updated_at);
+        row.Text(slot->waiting_for);
+        row.Known(slot->worker_pid);
+        row.Known(slot->engine_pid);
+        row.End();
     }
     return Datum(0);
 }

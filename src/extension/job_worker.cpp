@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "extension/background_worker.h"
 #include "extension/catalog.h"
 #include "extension/engine_defaults.h"
 #include "extension/engine_events.h"
@@ -43,15 +44,6 @@ struct Job {
     int64 bytes_read, bytes_stored;
 };
 Job job;
-
-volatile sig_atomic_t terminate_requested = false;
-
-void HandleTerminate(SIGNAL_ARGS) {
-    int saved = errno;
-    terminate_requested = true;
-    SetLatch(MyLatch);
-    errno = saved;
-}
 
 void WakeOthers() {    // the lock is held
     if (job.slot->waiter_latch) SetLatch(job.slot->waiter_latch);
@@ -115,8 +107,7 @@ void StartEngine(const Begun &begun) {
     EngineDefaults defaults{DefaultStore(), DefaultConninfo(begun.superuser), ServerBindir()};
     job.outgoing = FormatRequest(job.job_id, request.verb, job.arguments, request.caller, job.expects, defaults);
     job.outgoing_left = strlen(job.outgoing);
-    const char *key = SettingText("encryption_key");
-    SpawnEngine(&job.engine, EnginePath(), strncmp(key, "env:", 4) == 0 ? key + 4 : "");
+    SpawnEngine(&job.engine);
     LWLockAcquire(shared->lock, LW_EXCLUSIVE);
     job.slot->engine_pid = job.engine.pid;
     LWLockRelease(shared->lock);
@@ -270,7 +261,7 @@ void LookForRequests() {
         ProcessConfigFile(PGC_SIGHUP);
         if (!SettingBool("enabled")) AskToEnd("pg_ark was switched off (ark.enabled)", false);
     }
-    if (terminate_requested) AskToEnd("the server or this worker was asked to stop", true);
+    if (ShutdownRequestPending) AskToEnd("the server or this worker was asked to stop", true);
     if (QueryCancelPending) {
         QueryCancelPending = false;
         AskToEnd("the worker was cancelled", false);
@@ -293,10 +284,7 @@ long Patience() {
 bool PastDeadline() { return job.kill_at && GetCurrentTimestamp() >= job.kill_at; }
 
 void ListenToEngine() {
-    WaitEventSet *events = MakeWaitEventSet(3);
-    AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
-    AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
-    AddWaitEventToSet(events, WL_SOCKET_READABLE, job.engine.from_engine, nullptr, nullptr);
+    WaitEventSet *events = MakeEngineEvents(job.engine);
     while (!job.end_of_output) {
         WriteRequest();
         LookForRequests();
@@ -424,7 +412,7 @@ void RunJob() {
     LWLockRelease(shared->lock);
     pgstat_report_activity(STATE_RUNNING, psprintf("%s %s", job.slot->request.action, job.slot->request.database));
 
-    pqsignal(SIGTERM, HandleTerminate);    // from here on a stop first ends the engine and is recorded
+    pqsignal(SIGTERM, SignalHandlerForShutdownRequest);    // from here on a stop first ends the engine and is recorded
     bool ended = RunEngine(begun);
     EndEngine(&job.engine);
     pqsignal(SIGTERM, die);
@@ -434,14 +422,8 @@ void RunJob() {
 }    // namespace
 
 BackgroundWorkerHandle *StartJobWorker(int slot, int64 job_id, const char *action, Oid database) {
-    BackgroundWorker worker = {};
-    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-    worker.bgw_restart_time = BGW_NEVER_RESTART;
-    strlcpy(worker.bgw_library_name, "pg_ark", sizeof worker.bgw_library_name);
-    strlcpy(worker.bgw_function_name, "ark_job_worker_main", sizeof worker.bgw_function_name);
+    BackgroundWorker worker = DescribeWorker("ark_job_worker_main", "pg_ark job", BGWORKER_BACKEND_DATABASE_CONNECTION);
     pg_snprintf(worker.bgw_name, sizeof worker.bgw_name, "pg_ark job %lld: %s", static_cast<long long>(job_id), action);
-    strlcpy(worker.bgw_type, "pg_ark job", sizeof worker.bgw_type);
     worker.bgw_main_arg = Int32GetDatum(slot);
     worker.bgw_notify_pid = MyProcPid;
     std::memcpy(worker.bgw_extra, &job_id, sizeof job_id);

@@ -1,8 +1,9 @@
 #include "extension/kept_engine.h"
 
-#include <signal.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "extension/background_worker.h"
 #include "extension/catalog.h"
 #include "extension/engine_defaults.h"
 #include "extension/engine_process.h"
@@ -12,39 +13,37 @@ namespace ark::pg {
 namespace {
 
 constexpr int kEndGraceMs = 600;            // the server waits for its workers when it stops
-constexpr long kAgainMs = 5'000;            // after an engine that ended
+constexpr int kLeaveGraceMs = 2'000;        // mostly an answer comes at once
+constexpr long kAgainMs = 2'000;            // after an engine that ended
 constexpr long kAgainRefusedMs = 60'000;    // after one that may not, or cannot, do its work
 
 EngineProcess engine;
 const KeptEngine *kept_engine;
-volatile sig_atomic_t terminate_requested = false;
+bool leaving = false;    // the engine goes on without us
 
-void HandleTerminate(SIGNAL_ARGS) {
-    int saved = errno;
-    terminate_requested = true;
-    SetLatch(MyLatch);
-    errno = saved;
-}
+KeptState &State() { return shared->*kept_engine->state; }
 
 void NameSuperuser(void *name) {
     strlcpy(static_cast<char *>(name), GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false), NAMEDATALEN);
 }
 
 void Start(const KeptEngine &kept, KeptWorker *kept_worker) {
-    BackgroundWorker worker = {};
-    worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
-    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-    worker.bgw_restart_time = BGW_NEVER_RESTART;
-    strlcpy(worker.bgw_library_name, "pg_ark", sizeof worker.bgw_library_name);
-    strlcpy(worker.bgw_function_name, kept.function, sizeof worker.bgw_function_name);
-    strlcpy(worker.bgw_name, kept.name, sizeof worker.bgw_name);
-    strlcpy(worker.bgw_type, kept.name, sizeof worker.bgw_type);
+    BackgroundWorker worker = DescribeWorker(kept.function, kept.name);
     worker.bgw_notify_pid = MyProcPid;
     static_assert(sizeof worker.bgw_extra >= NAMEDATALEN);
     if (!RunInTransaction(NameSuperuser, worker.bgw_extra, nullptr)) return;
     MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
     if (!RegisterDynamicBackgroundWorker(&worker, &kept_worker->handle)) kept_worker->handle = nullptr;
+    kept_worker->started_at = GetCurrentTimestamp();
     MemoryContextSwitchTo(before);
+}
+
+// A worker that a launcher before this one has started goes on.
+bool IsAtWork(const KeptState &state) {
+    LWLockAcquire(shared->lock, LW_SHARED);
+    pid_t pid = state.worker_pid;
+    LWLockRelease(shared->lock);
+    return pid != 0;
 }
 
 char *MakeRequest() {
@@ -55,15 +54,38 @@ char *MakeRequest() {
 // Small, and the pipe is empty: it fits.
 void Write(const char *text) { [[maybe_unused]] ssize_t written = write(engine.to_engine, text, strlen(text)); }
 
-void LeaveEngine(int, Datum) { EndEngine(&engine); }
+void SetWorker(pid_t pid) {
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    State().worker_pid = pid;
+    State().trouble[0] = '\0';
+    LWLockRelease(shared->lock);
+}
+
+void LeaveEngine(int, Datum) {
+    EndEngine(&engine);
+    SetWorker(0);
+    WakeLauncher();
+}
 
 void Tell(const Failure &failure) {
-    bool again = strcmp(kept_engine->failure(), failure.message) == 0;
+    bool again = strcmp(State().failure, failure.message) == 0;
     ereport(
         again ? DEBUG1 : WARNING,
         (errcode(failure.sqlstate), errmsg("%s: %s", kept_engine->trouble, failure.message),
          failure.detail[0] ? errdetail("%s", failure.detail) : 0, failure.hint[0] ? errhint("%s", failure.hint) : 0));
-    CopyText(kept_engine->failure(), sizeof failure.message, failure.message);
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    CopyText(State().failure, sizeof State().failure, failure.message);
+    LWLockRelease(shared->lock);
+}
+
+void NoteWork(const Event &event) {
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    State().failure[0] = '\0';
+    if (event.kind == EventKind::kProgress)
+        CopyText(State().trouble, sizeof State().trouble,
+                 strcmp(event.progress.phase, "waiting for the store") == 0 ? event.progress.current : "");
+    LWLockRelease(shared->lock);
+    if (event.kind != EventKind::kProgress) kept_engine->handle(event);
 }
 
 void Handle(const Event &event) {
@@ -73,7 +95,8 @@ void Handle(const Event &event) {
     case EventKind::kError:
     case EventKind::kBroken: Tell(event.failure); break;
     case EventKind::kHello: break;
-    default: kept_engine->failure()[0] = '\0'; kept_engine->handle(event);
+    case EventKind::kLeaving: leaving = true; break;
+    default: NoteWork(event);
     }
 }
 
@@ -104,7 +127,7 @@ bool IsToEnd(const char *request) {
         ProcessConfigFile(PGC_SIGHUP);
         if (!kept_engine->is_wanted() || strcmp(MakeRequest(), request) != 0) return true;
     }
-    return terminate_requested;
+    return ShutdownRequestPending;
 }
 
 void EndWithGrace() {
@@ -117,20 +140,46 @@ void EndWithGrace() {
     EndEngine(&engine);
 }
 
+// As the postmaster notes it before it ends its children.
+bool ServerStops() {
+    char text[MAXPGPATH + 512];
+    int fd = BasicOpenFile("postmaster.pid", O_RDONLY);
+    if (fd < 0) return false;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[Max(size, 0)] = '\0';
+    const char *line = text;
+    for (int number = 1; number < LOCK_FILE_LINE_PM_STATUS && line; number++) {
+        line = strchr(line, '\n');
+        if (line) line++;
+    }
+    return line && strncmp(line, PM_STATUS_STOPPING, strlen(PM_STATUS_STOPPING)) == 0;
+}
+
+// The last WAL is written when all workers are gone: the engine stays for it. False: it does not.
+bool LeaveEngineBehind(StringInfo incoming) {
+    Write(FormatFarewell());
+    TimestampTz end_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLeaveGraceMs);
+    while (!leaving && GetCurrentTimestamp() < end_at) {
+        if (!ReadEvents(incoming)) return false;
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10, PG_WAIT_EXTENSION);
+        ResetLatch(MyLatch);
+    }
+    if (leaving) ReleaseEngine(&engine);
+    return leaving;
+}
+
 void Run() {
     MemoryContext turn = AllocSetContextCreate(TopMemoryContext, "pg_ark engine turn", ALLOCSET_DEFAULT_SIZES);
     StringInfoData incoming;
     initStringInfo(&incoming);
     char *request = MakeRequest();
-    const char *key = SettingText("encryption_key");
     before_shmem_exit(LeaveEngine, 0);
+    SetWorker(MyProcPid);
     kept_engine->begin();
-    SpawnEngine(&engine, EnginePath(), strncmp(key, "env:", 4) == 0 ? key + 4 : "");
+    SpawnEngine(&engine);
     Write(request);
-    WaitEventSet *events = MakeWaitEventSet(3);
-    AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
-    AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
-    AddWaitEventToSet(events, WL_SOCKET_READABLE, engine.from_engine, nullptr, nullptr);
+    WaitEventSet *events = MakeEngineEvents(engine);
     for (bool more = true; more;) {
         MemoryContextReset(turn);
         MemoryContextSwitchTo(turn);
@@ -140,12 +189,14 @@ void Run() {
         ResetLatch(MyLatch);
         more = ReadEvents(&incoming);
     }
-    EndWithGrace();
+    bool stays = kept_engine->outlives_server && ShutdownRequestPending && ServerStops();
+    if (!stays || !LeaveEngineBehind(&incoming)) EndWithGrace();
 }
 
 }    // namespace
 
 long KeepEngine(const KeptEngine &kept, KeptWorker *worker) {
+    const KeptState &state = shared->*kept.state;
     TimestampTz now = GetCurrentTimestamp();
     if (worker->handle) {
         pid_t pid;
@@ -155,22 +206,25 @@ long KeepEngine(const KeptEngine &kept, KeptWorker *worker) {
         }
         pfree(worker->handle);
         worker->handle = nullptr;
-        worker->start_after = TimestampTzPlusMilliseconds(now, kept.failure()[0] ? kAgainRefusedMs : kAgainMs);
+        // One that was at work for a while was ended by other settings or by an accident, and commits may wait for the next.
+        worker->start_after = state.failure[0] ? TimestampTzPlusMilliseconds(now, kAgainRefusedMs)
+                                               : TimestampTzPlusMilliseconds(worker->started_at, kAgainMs);
     }
+    if (worker->reloaded_at != PgReloadTime) worker->start_after = 0;    // other settings may be the cure
+    worker->reloaded_at = PgReloadTime;
     if (!kept.is_wanted()) return -1;
+    if (IsAtWork(state)) return kAgainMs;
     if (now < worker->start_after) return TimestampDifferenceMilliseconds(now, worker->start_after) + 1;
     Start(kept, worker);
-    if (!worker->handle) {    // max_worker_processes
-        worker->start_after = TimestampTzPlusMilliseconds(now, kAgainMs);
-        return kAgainMs;
-    }
-    return -1;
+    if (worker->handle) return -1;
+    worker->start_after = TimestampTzPlusMilliseconds(now, kAgainMs);    // max_worker_processes
+    return kAgainMs;
 }
 
 void RunKeptEngine(const KeptEngine &kept) {
     kept_engine = &kept;
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
-    pqsignal(SIGTERM, HandleTerminate);
+    pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
     BackgroundWorkerUnblockSignals();
     Run();
     proc_exit(0);

@@ -11,16 +11,17 @@ struct KeptEngine {
     const char *function;    // the worker's main function
     const char *verb;
     const char *trouble;    // what is told when it ends with an error: "pg_ark copies no WAL"
-    char *(*failure)();     // in shared memory, of Failure::message's size: what was told last; it is told once
+    KeptState SharedState::*state;
+    bool outlives_server;    // it stays for what a server writes that stops
     bool (*is_wanted)();
-    void (*begin)();                  // before an engine is started
-    void (*handle)(const Event &);    // what it tells, but for notices, warnings and errors
+    void (*begin)();                  // before an engine is started; what it clears in shared memory
+    void (*handle)(const Event &);    // what it tells, but for progress, notices, warnings and errors
 };
 
 // The launcher's part.
 struct KeptWorker {
     BackgroundWorkerHandle *handle;
-    TimestampTz start_after;
+    TimestampTz started_at, start_after, reloaded_at;
 };
 // Once a turn: starts the worker, or ends it. Returns in how many milliseconds to come again, or -1.
 long KeepEngine(const KeptEngine &kept, KeptWorker *worker);

@@ -8,8 +8,6 @@ namespace {
 
 bool IsWanted() { return SettingBool("enabled") && XLogArchivingActive() && strstr(SettingText("store"), "ack=async"); }
 
-char *LastFailure() { return shared->queue_failure; }
-
 // What was told may be of other stores.
 void Begin() {
     LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -32,7 +30,8 @@ const KeptEngine kQueues{.name = "pg_ark wal-copy",
                          .function = "ark_queue_worker_main",
                          .verb = "wal-copy",
                          .trouble = "pg_ark copies no WAL",
-                         .failure = LastFailure,
+                         .state = &SharedState::copies,
+                         .outlives_server = false,
                          .is_wanted = IsWanted,
                          .begin = Begin,
                          .handle = Handle};

@@ -106,10 +106,10 @@ struct QueueState {
     char error[1024], hint[512];
 };
 
-// Of the process that ships WAL. Its own to write, but for worker_pid.
-struct TailState {
+// Of a process that keeps an engine at its work. Its own to write.
+struct KeptState {
     pid_t worker_pid;                         // 0: none
-    char failure[sizeof Failure::message];    // why nothing is shipped, as it was told last
+    char failure[sizeof Failure::message];    // why the work is not done, as it was told last
     char trouble[512];                        // what it waits for
 };
 
@@ -129,8 +129,7 @@ struct SharedState {
     bool connect_directly;    // launcher.cpp
     bool ready;               // the extension is there and its interrupted jobs are recorded
     int64 next_job_id, end_job_id;
-    char queue_failure[sizeof Failure::message];    // why no WAL is copied, as it was told last; its worker's alone
-    TailState tail;
+    KeptState tail, copies;    // of the process that ships WAL, and of the one that copies it to other stores
     WalSyncState wal_sync;
     ArchiveState archive;
     ShippedState shipped;

@@ -63,7 +63,7 @@ Duration Patience() {
 // What keeps WAL from the store, as far as the shipper has told. Palloc'd.
 const char *Trouble() {
     LWLockAcquire(shared->lock, LW_SHARED);
-    const TailState &tail = shared->tail;
+    const KeptState &tail = shared->tail;
     const char *told = tail.failure[0] ? tail.failure : tail.trouble;
     if (!told[0] && tail.worker_pid == 0)
         told = "no process ships WAL at the moment (max_worker_processes must leave room for one)";
