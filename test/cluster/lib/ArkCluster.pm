@@ -122,7 +122,7 @@ sub poll_query_until
 	$expected //= 't';
 	my ($out, $err) = ('', '');
 	my $began = Time::HiRes::time();
-	while (Time::HiRes::time() < $began + 180)
+	while (Time::HiRes::time() < $began + 300)
 	{
 		($out, $err) = ('', '');
 		IPC::Run::run([ 'psql', '-XAt', '-d', $self->connstr($database), '-c', $query ], '<', '/dev/null', '>', \$out, '2>', \$err);
