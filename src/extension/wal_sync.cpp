@@ -80,7 +80,8 @@ bool Alter(const char *names) {
         ReloadServer();
         return true;
     }
-    const char *remedy = "ALTER SYSTEM must be allowed, and able to write postgresql.auto.conf; the server log says more";
+    const char *remedy =
+        "ALTER SYSTEM must be allowed, and able to write postgresql.auto.conf; the server log says more";
     if (names)
         SetPhase(WalSyncPhase::kRefused, psprintf("synchronous_standby_names could not be set: %s", failure.message),
                  remedy);
