@@ -35,6 +35,7 @@ CREATE TABLE ark_private.job (
 );
 CREATE INDEX job_open ON ark_private.job (job_id) WHERE state IN ('queued', 'running');
 CREATE INDEX job_by_time ON ark_private.job (queued_at);
+CREATE INDEX job_by_cause ON ark_private.job ((arguments->'ark'->>'cause')) WHERE arguments->'ark'->>'cause' IS NOT NULL;
 
 CREATE TABLE ark_private.backup (
     backup_id text PRIMARY KEY,
@@ -74,6 +75,7 @@ CREATE TABLE ark_private.backup (
     why_not text,
     compression text,
     copied_from text,
+    timeline bigint,    -- on which a base backup was begun
     job_id bigint,
     ended_at timestamptz,
     end_reason text

@@ -5,14 +5,14 @@ LANGUAGE sql VOLATILE AS $$
     INSERT INTO ark_private.backup AS old (
         backup_id, sequence, kind, state, source, database, label, note, reason, taken_by, environment, started_at, finished_at, snapshot_time, stored_at, size_bytes,
         stored_bytes, new_bytes, tables, rows, entities, server_version_num, store, location, repository, encrypted, held, held_until, hold_reason, held_by,
-        verified_at, verified_level, verified_ok, restorable, why_not, compression, copied_from, job_id, ended_at)
+        verified_at, verified_level, verified_ok, restorable, why_not, compression, copied_from, timeline, job_id, ended_at)
     VALUES (
         b->>'backup_id', (b->>'sequence')::bigint, b->>'kind', b->>'state', b->>'source', b->>'database', b->>'label', b->>'note', b->>'reason', b->>'taken_by', nullif(b->>'environment', ''),
         (b->>'started_at')::timestamptz, (b->>'finished_at')::timestamptz, (b->>'snapshot_time')::timestamptz, (b->>'stored_at')::timestamptz,
         (b->>'size_bytes')::bigint, (b->>'stored_bytes')::bigint, (b->>'new_bytes')::bigint, (b->>'tables')::bigint, (b->>'rows')::bigint,
         nullif(b->'entities', 'null'), (b->>'server_version_num')::integer, b->>'store', b->>'location', b->>'repository', (b->>'encrypted')::boolean, coalesce((b->>'held')::boolean, false),
         (b->>'held_until')::timestamptz, b->>'hold_reason', b->>'held_by', (b->>'verified_at')::timestamptz, b->>'verified_level',
-        (b->>'verified_ok')::boolean, (b->>'restorable')::boolean, b->>'why_not', b->>'compression', b->>'copied_from', id,
+        (b->>'verified_ok')::boolean, (b->>'restorable')::boolean, b->>'why_not', b->>'compression', b->>'copied_from', (b->>'timeline')::bigint, id,
         CASE WHEN b->>'state' = 'ended' THEN pg_catalog.clock_timestamp() END)
     ON CONFLICT (backup_id) DO UPDATE SET
         sequence = EXCLUDED.sequence, kind = EXCLUDED.kind, state = EXCLUDED.state,
@@ -29,7 +29,7 @@ LANGUAGE sql VOLATILE AS $$
         held = EXCLUDED.held, held_until = EXCLUDED.held_until, hold_reason = EXCLUDED.hold_reason, held_by = EXCLUDED.held_by,
         verified_at = EXCLUDED.verified_at, verified_level = EXCLUDED.verified_level, verified_ok = EXCLUDED.verified_ok,
         restorable = EXCLUDED.restorable, why_not = EXCLUDED.why_not, compression = coalesce(EXCLUDED.compression, old.compression),
-        copied_from = coalesce(EXCLUDED.copied_from, old.copied_from),
+        copied_from = coalesce(EXCLUDED.copied_from, old.copied_from), timeline = coalesce(EXCLUDED.timeline, old.timeline),
         job_id = coalesce(old.job_id, EXCLUDED.job_id),
         ended_at = CASE WHEN EXCLUDED.state = 'ended' THEN coalesce(old.ended_at, EXCLUDED.ended_at) END
 $$;

@@ -219,6 +219,15 @@ BEGIN
             ark_private.age_text((SELECT a.dropping_since FROM ark_private.archive_state() AS a)), current_setting('ark.archive_backlog_limit')),
             'SELECT * FROM ark.wal_archive; says why. When it is cured: SELECT * FROM ark.backup_now(kind => ''physical'');';
     END IF;
+    FOR row_found IN
+        SELECT DISTINCT ON (j.arguments->'ark'->>'cause') j.job_id, j.state, j.arguments->>'reason' AS reason, j.message FROM ark_private.job AS j
+         WHERE j.arguments->'ark'->>'cause' IS NOT NULL AND j.kind = 'physical' ORDER BY j.arguments->'ark'->>'cause', j.job_id DESC
+    LOOP
+        IF row_found.state = 'failed' AND NOT EXISTS (SELECT FROM ark_private.job AS d WHERE d.kind = 'physical' AND d.state = 'done' AND d.job_id > row_found.job_id) THEN
+            RETURN QUERY SELECT 'critical', format('the base backup that is needed (%s) failed: %s', row_found.reason, row_found.message),
+                format('SELECT * FROM ark.job_history WHERE job_id = %s; it is tried again after an hour, or at once: SELECT * FROM ark.backup_now(kind => ''physical'');', row_found.job_id);
+        END IF;
+    END LOOP;
     -- A younger base backup opens a window behind a gap.
     FOR row_found IN
         SELECT DISTINCT w.store, w.missing, w.reason FROM ark_private.recovery_window AS w

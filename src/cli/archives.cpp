@@ -19,6 +19,8 @@ std::string Words(const Error &error) {
 // A store that refuses the file or the server: that outweighs one that is away (archive_backlog_limit gives up nothing then).
 bool IsRefusal(const Error &error) { return error.code == Code::kConflict || error.code == Code::kCorrupt; }
 
+bool IsConflict(const std::optional<Error> &failure) { return failure && failure->code == Code::kConflict; }
+
 // One of them, if there are any, which tells of the others too.
 void ThrowAll(const std::vector<std::optional<Error>> &failures) {
     std::vector<Error> all;
@@ -59,6 +61,10 @@ public:
                 result = Opened()->Push(name, file);
             }
         });
+    }
+    bool CameByPromotion() {
+        std::scoped_lock lock(mutex_);
+        return archiving_ && archiving_->CameByPromotion();
     }
 
 private:
@@ -135,11 +141,13 @@ Archives::~Archives() = default;
 void Archives::Open() {
     std::vector<std::optional<Error>> failures = OnEach([](Place &place, std::size_t) { return place.Open(); });
     if (std::ranges::all_of(failures, [](const auto &failure) { return failure.has_value(); })) ThrowAll(failures);
+    if (std::ranges::none_of(failures, [](const auto &failure) { return IsConflict(failure); })) NoteOwner();
 }
 
 SegmentResult Archives::Push(const WalFileName &name, const std::filesystem::path &file) {
     std::vector<SegmentResult> results(places_.size());
     ThrowAll(OnEach([&](Place &place, std::size_t i) { return place.Push(name, file, results[i]); }));
+    NoteOwner();
     return results[0];
 }
 
@@ -147,11 +155,29 @@ template <class Work>
 std::vector<std::optional<Error>> Archives::OnEach(Work work) {
     std::vector<std::optional<Error>> failures(places_.size());
     std::vector<std::thread> others;
-    for (std::size_t i = 1; i < places_.size(); i++)
-        others.emplace_back([&, i] { failures[i] = work(*places_[i], i); });
-    failures[0] = work(*places_[0], 0);
+    auto on = [&](std::size_t i) {
+        failures[i] = work(*places_[i], i);
+        if (IsConflict(failures[i])) Note(Ownership::kRefused);    // the others may still be tried for long
+    };
+    for (std::size_t i = 1; i < places_.size(); i++) others.emplace_back([&, i] { on(i); });
+    on(0);
     for (std::thread &other : others) other.join();
     return failures;
+}
+
+void Archives::NoteOwner() noexcept {
+    bool promoted = std::ranges::any_of(places_, [](const auto &place) { return place->CameByPromotion(); });
+    Note(promoted ? Ownership::kPromoted : Ownership::kOwner);
+}
+
+// Best effort: the disk may be full, because WAL waits. A standby writes on nobody's behalf.
+void Archives::Note(Ownership ownership) noexcept try {
+    if (directory_.InRecovery()) return;
+    std::scoped_lock lock(mutex_);
+    if (noted_ == ownership) return;
+    WriteOwnerMark(directory_.path(), ownership, timeline_);
+    noted_ = ownership;
+} catch (const std::exception &) {    // the next one who opens the stores tries again
 }
 
 bool Archives::Fits(const DataDirectory &now, const WalFileName &asked) const {

@@ -9,6 +9,7 @@
 
 #include "cli/archiving.h"
 #include "cli/stores.h"
+#include "pgdata/owner_mark.h"
 
 namespace ark::cli {
 
@@ -34,10 +35,14 @@ private:
     class Place;
     template <class Work>
     std::vector<std::optional<Error>> OnEach(Work work);
+    void Note(Ownership ownership) noexcept;
+    void NoteOwner() noexcept;
 
     DataDirectory directory_;
     TimelineId timeline_;
     std::vector<std::unique_ptr<Place>> places_;
+    std::mutex mutex_;
+    std::optional<Ownership> noted_;
 };
 
 }    // namespace ark::cli

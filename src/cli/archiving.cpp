@@ -29,6 +29,7 @@ Archiving::Archiving(Engine &outer, DataDirectory directory, const WalFileName &
         repository_ = engine_.OpenForArchiving([&](const Repository &repository, const Writer &owner) {
             return history && Succeeds(repository, owner, *history, directory_.segment_size());
         });
+        promoted_ = ark::CameByPromotion(*engine_.Claimed());
     }
     keys_ = engine_.Keys(repository_);
     key_ = keys_->Newest("cluster", true, engine_.random());

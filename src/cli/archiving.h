@@ -22,6 +22,7 @@ public:
     SegmentResult Push(const WalFileName &name, const std::filesystem::path &file);
 
     bool Lost() const { return lost_; }
+    bool CameByPromotion() const { return promoted_; }    // to the right to write
 
 private:
     void CheckOwner();
@@ -39,6 +40,7 @@ private:
     std::atomic<bool> look_back_{true};
     std::mutex mutex_;
     SteadyPoint checked_;
+    bool promoted_ = false;
     std::atomic<bool> lost_{false};
 };
 

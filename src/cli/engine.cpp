@@ -2,15 +2,14 @@
 
 #include <fmt/format.h>
 #include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "pgdata/owner_mark.h"
 #include "storage/storage.h"
 #include "wal/succession.h"
 
@@ -22,13 +21,6 @@ constexpr const char *kApplicationName = "pg_ark";
 std::string OsUser() {
     const passwd *user = getpwuid(geteuid());
     return user ? user->pw_name : fmt::format("uid {}", geteuid());
-}
-
-std::string MachineId() {
-    std::ifstream file("/etc/machine-id");
-    std::string id;
-    std::getline(file, id);
-    return id;
 }
 
 // Cluster paths use A-Z a-z 0-9 _ - only; a cluster_name may hold anything.
@@ -99,9 +91,10 @@ StoragePtr Engine::Store(const std::string &name) {
     unwritten_.clear();
     for (std::size_t i = 1; i < stores.size(); i++) unwritten_.push_back(stores[i].name);
     if (std::string unwritten = Unwritten(); !unwritten.empty() && name.empty()) log_.Warn(unwritten);
-    store_ = OpenStorage(*chosen, ticker_, log_);
-    store_name_ = chosen->name;
     store_settings_ = *chosen;
+    store_settings_.hurry = hurry_;
+    store_ = OpenStorage(store_settings_, ticker_, log_);
+    store_name_ = chosen->name;
     repository_ = nullptr;
     keys_ = nullptr;
     return store_;
@@ -285,8 +278,8 @@ Writer Engine::SelfAsWriter() {
 std::shared_ptr<Repository> Engine::OpenForArchiving(
     const std::function<bool(const Repository &, const Writer &)> &succeeds) {
     std::shared_ptr<Repository> repository = OpenPath(IfMissing::kThrow);
-    ClaimWriter(*repository, SelfAsWriter(), clock(), random(),
-                [&](const Writer &owner) { return succeeds(*repository, owner); });
+    claimed_ = ClaimWriter(*repository, SelfAsWriter(), clock(), random(),
+                           [&](const Writer &owner) { return succeeds(*repository, owner); });
     return repository;
 }
 
@@ -316,12 +309,9 @@ BackupSummary Engine::Find(const std::shared_ptr<Repository> &repository, const 
 }
 
 std::optional<Fingerprint> FingerprintOf(const std::filesystem::path &data_directory) {
-    struct stat info {};
-    if (stat(data_directory.c_str(), &info) != 0) {
-        if (errno == ENOENT) return std::nullopt;
-        ThrowErrno(errno, fmt::format("could not look at the data directory \"{}\"", data_directory.string()));
-    }
-    return Fingerprint{MachineId(), info.st_dev, info.st_ino, {}};
+    std::optional<DirectoryIdentity> identity = IdentityOf(data_directory);
+    if (!identity) return std::nullopt;
+    return Fingerprint{identity->machine, identity->device, identity->inode, {}};
 }
 
 std::string HostName() {
@@ -381,6 +371,7 @@ Json BackupToJson(const BackupSummary &backup, const Repository &repository, con
     out["why_not"] = why_not.empty() ? Json() : Json(why_not);
     out["compression"] = member("compression");
     out["copied_from"] = CopiedFrom(clear.kind, body);
+    out["timeline"] = clear.kind == "physical" ? member("timeline") : Json();
     out["from_standby"] = body.is_object() && body.value("from_standby", false);
     return out;
 }

@@ -49,6 +49,9 @@ public:
     // Who is named in `taken_by` and in events: ark.actor, the caller, or the user of the operating system.
     std::string Actor() const;
 
+    // Before a store is opened: another one can answer in its place (StoreSettings).
+    void Hurry() { hurry_ = true; }
+
     // The store that is read first, or the one called `name`. Throws kInvalidArgument (no store is set, no such name) with a hint.
     StoragePtr Store(const std::string &name = {});
     std::string StoreName() const { return store_name_; }
@@ -73,6 +76,8 @@ public:
     // The same; a promoted server may follow the owner by itself (ClaimWriter).
     std::shared_ptr<Repository> OpenForArchiving(
         const std::function<bool(const Repository &, const Writer &)> &succeeds);
+    // As whom it was opened for archiving; nullopt before.
+    const std::optional<Writer> &Claimed() const { return claimed_; }
     // The same; made if it does not exist yet, with the directory that it lies in.
     std::shared_ptr<Repository> OpenOrMake();
     // The same as for reading; null if there is none.
@@ -123,6 +128,8 @@ private:
     std::string server_error_;
     std::shared_ptr<Repository> repository_;
     std::shared_ptr<KeyRing> keys_;
+    std::optional<Writer> claimed_;
+    bool hurry_ = false;
 };
 
 // The backup object of docs/engine-protocol.md.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "pgdata/owner_mark.h"
 #include "pgdata/wal_gap.h"
 
 namespace ark::cli {
@@ -11,7 +12,7 @@ bool IsOfTheStore(const Error &error) {
 
 bool IsOverBacklogLimit(Engine &engine, const DataDirectory &directory) {
     std::uint64_t limit = engine.config().Size("archive_backlog_limit");
-    return limit > 0 && directory.ReadyBytes() > limit;
+    return limit > 0 && directory.ReadyBytes() > limit && MayGiveUpWal(directory.path());
 }
 
 void GiveUp(Engine &engine, const DataDirectory &directory, const WalFileName &name) {

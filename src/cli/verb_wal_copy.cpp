@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -21,7 +22,9 @@
 namespace ark::cli {
 namespace {
 
-constexpr Duration kEvery = std::chrono::seconds(5), kLookEvery = std::chrono::minutes(10);
+// While WAL comes the next look is soon, later by and by.
+constexpr Duration kSoonest = std::chrono::seconds(1), kLatest = std::chrono::seconds(8);
+constexpr Duration kLookEvery = std::chrono::minutes(10);
 constexpr auto kWorthNoting = std::chrono::minutes(1);
 constexpr Duration kStep = std::chrono::milliseconds(100);
 
@@ -150,9 +153,11 @@ public:
 
     // Until it is told to end.
     void Run() noexcept {
+        Duration pause = kSoonest;
         while (!outer_.ticker().Cancelled()) {
+            pause = std::min(pause * 2, kLatest);
             try {
-                Turn();
+                if (Turn()) pause = kSoonest;
                 account_.Well();
             } catch (const Error &error) {
                 if (outer_.ticker().Cancelled()) return;
@@ -162,7 +167,7 @@ public:
                 copier_.reset();
                 account_.Failed(Error(Code::kInternal, error.what()));
             }
-            for (SteadyPoint end = Now() + kEvery; Now() < end && !outer_.ticker().Cancelled();)
+            for (SteadyPoint end = Now() + pause; Now() < end && !outer_.ticker().Cancelled();)
                 outer_.clock().Sleep(kStep);
         }
     }
@@ -170,18 +175,24 @@ public:
 private:
     SteadyPoint Now() { return outer_.clock().Steady(); }
 
-    void Turn() {
+    // Whether something was copied.
+    bool Turn() {
         DataDirectory directory(command_.directory().path());
-        if (directory.InRecovery()) return;    // its primary does it
+        if (directory.InRecovery()) return false;    // its primary does it
         bool look = !copier_ || Now() - looked_at_ >= kLookEvery;
         if (!copier_) Open(directory);
         if (!look) look = copier_->LookForNext();
         if (look) Look();
         auto threads = static_cast<std::size_t>(outer_.config().Int("archive_parallel"));
         account_.Copied(copier_->queue());
-        while (copier_->CopySome(threads, outer_.ticker())) account_.Copied(copier_->queue());
+        bool copied = false;
+        while (copier_->CopySome(threads, outer_.ticker())) {
+            copied = true;
+            account_.Copied(copier_->queue());
+        }
         if (copier_->queue().files > 0) looked_at_ = {};    // something is no longer there
         account_.Copied(copier_->queue());
+        return copied;
     }
 
     void Look() {

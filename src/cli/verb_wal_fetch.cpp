@@ -18,6 +18,7 @@
 #include "cli/wal_command.h"
 #include "repo/wal_gaps.h"
 #include "wal/fetch_ahead.h"
+#include "wal/store_rounds.h"
 #include "wal/succession.h"
 
 namespace ark::cli {
@@ -35,9 +36,11 @@ public:
           alone_(alone),
           log_(store_.name, outer.log()),
           engine_(store_.config, outer.caller(), alone ? outer.log() : log_, outer.ticker()) {
+        if (!alone) engine_.Hurry();
         SpeakFor(engine_, directory, asked);
     }
 
+    const std::string &name() const { return store_.name; }
     bool required() const { return !store_.async; }
     const Repository &repository() {
         if (!repository_) {
@@ -64,26 +67,38 @@ private:
     std::shared_ptr<KeyRing> keys_;
 };
 
-std::vector<std::unique_ptr<Place>> PlacesOf(Engine &engine, const DataDirectory &directory, const WalFileName &asked) {
+using Places = std::vector<std::unique_ptr<Place>>;
+
+Places PlacesOf(Engine &engine, const DataDirectory &directory, const WalFileName &asked) {
     std::vector<OneStore> stores = EachStore(engine.config());
     bool alone = stores.size() == 1;
-    std::vector<std::unique_ptr<Place>> places;
+    Places places;
     for (OneStore &store : stores)
         places.push_back(std::make_unique<Place>(engine, std::move(store), alone, directory, asked));
     return places;
 }
 
+std::vector<AskedStore> AskedOf(const Places &places) {
+    std::vector<AskedStore> asked;
+    for (const std::unique_ptr<Place> &place : places) asked.push_back({place->name(), place->required()});
+    return asked;
+}
+
 class Fetch {
 public:
     Fetch(Engine &engine, WalCommand &command, WalFileName name, std::filesystem::path to)
-        : engine_(engine), command_(command), name_(std::move(name)), to_(std::move(to)) {}
+        : engine_(engine),
+          command_(command),
+          name_(std::move(name)),
+          to_(std::move(to)),
+          places_(PlacesOf(engine, command.directory(), name_)),
+          rounds_(AskedOf(places_), command.spool(), engine.clock(), engine.ticker(), engine.log()) {}
 
     FetchOutcome Run() {
         bool segment = name_.kind == WalFileName::Kind::kSegment;
         if (segment && TakeFetchedAhead()) return FetchOutcome::kFetched;
-        places_ = PlacesOf(engine_, command_.directory(), name_);
         FetchOutcome outcome = FetchWhole();
-        if (outcome == FetchOutcome::kAbsent && doubt_) throw *doubt_;
+        if (outcome == FetchOutcome::kAbsent && rounds_.doubt()) throw *rounds_.doubt();
         if (segment && outcome == FetchOutcome::kAbsent) outcome = LookAgain();
         if (segment && outcome == FetchOutcome::kFetched) GoOn();
         return outcome;
@@ -93,7 +108,7 @@ private:
     // From the first store that has it. A store that cannot tell leaves a doubt: it may have what the others lack, if WAL is not
     // forgotten before it is there.
     FetchOutcome FetchWhole() {
-        doubt_.reset();
+        rounds_.ForgetDoubt();
         FetchOutcome outcome = FetchOutcome::kAbsent;
         OnEach([&](Place &place) {
             outcome = FetchWalFile(place.repository(), place.keys(), name_, to_);
@@ -104,13 +119,14 @@ private:
 
     // Until `look` returns true.
     void OnEach(const std::function<bool(Place &)> &look) {
-        for (const std::unique_ptr<Place> &place : places_) try {
-                if (look(*place)) return;
+        rounds_.Ask([&](std::size_t store) {
+            Place &place = *places_[store];
+            try {
+                return look(place);
             } catch (const Error &error) {
-                if (error.code == Code::kCancelled) throw;
-                if (place->required() && !doubt_) doubt_ = place->Named(error);
-                if (!place->required()) engine_.log().Warn(place->Named(error).message);
+                throw place.Named(error);
             }
+        });
     }
 
     // The end of the WAL lies in pieces. Archiving is parallel, so that a segment may come a little later than the next; a server that
@@ -130,9 +146,9 @@ private:
                 return outcome == FetchOutcome::kFetched;
             });
             // Pieces go when their segment has come: it is asked for after them.
-            std::optional<Error> doubt = doubt_;
+            std::optional<Error> doubt = rounds_.doubt();
             if (FetchWhole() == FetchOutcome::kFetched) return FetchOutcome::kFetched;
-            if (doubt || doubt_) throw doubt ? *doubt : *doubt_;
+            if (doubt || rounds_.doubt()) throw doubt ? *doubt : *rounds_.doubt();
             if (outcome == FetchOutcome::kFetched) return outcome;
             if (!hole || standby) return FetchOutcome::kAbsent;
             if (engine_.clock().Steady() > deadline)
@@ -204,11 +220,11 @@ private:
     WalCommand &command_;
     WalFileName name_;
     std::filesystem::path to_;
-    std::vector<std::unique_ptr<Place>> places_;
-    std::optional<Error> doubt_;
+    Places places_;
+    StoreRounds rounds_;
 };
 
-// From the first store that can be opened; what it lacks is asked for, and looked for in the others.
+// From the first store that can be opened and was not out of reach a moment ago; what it lacks is asked for, and looked for in the others.
 void FetchAheadFrom(Place &place, Engine &engine, WalCommand &command, const WalFileName &name) {
     auto threads = static_cast<std::size_t>(engine.config().Int("archive_parallel"));
     WalSegmentSize size = command.directory().segment_size();
@@ -226,14 +242,19 @@ Json GoAhead(Engine &engine, const Arguments &arguments) try {
     WalFileName name = ParseWalFileName(arguments.Text("file"));
     WalCommand command(engine, arguments);
     std::optional<Fd> lock = command.spool().LockFetching();
-    if (lock)
-        for (const std::unique_ptr<Place> &place : PlacesOf(engine, command.directory(), name)) try {
+    if (lock) {
+        Places places = PlacesOf(engine, command.directory(), name);
+        for (const std::unique_ptr<Place> &place : places) try {
+                if (places.size() > 1 && command.spool().IsAway(place->name(), engine.clock().Now())) continue;
                 place->repository();
                 FetchAheadFrom(*place, engine, command, name);
                 break;
             } catch (const Error &error) {    // the next one may do
                 if (error.code == Code::kCancelled) throw;
+                if (places.size() > 1 && error.code == Code::kUnavailable)
+                    command.spool().NoteAway(place->name(), engine.clock().Now());
             }
+    }
     return {{"state", "done"}, {"message", "nothing more is fetched ahead"}};
 } catch (const std::exception &error) {
     return {{"state", "done"}, {"message", error.what()}};

@@ -12,7 +12,6 @@ namespace ark::cli {
 namespace {
 
 constexpr auto kTriedEvery = std::chrono::minutes(1);
-constexpr auto kGiveUpAfter = std::chrono::seconds(15);    // a store that fails for a moment costs nothing
 
 Json Result(const WalFileName &name, bool stored, std::string message) {
     return {{"state", "done"}, {"file", name.Text()}, {"stored", stored}, {"message", std::move(message)}};
@@ -54,7 +53,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     const DataDirectory &directory = command.directory();
     TimePoint now = engine.clock().Now();
     std::optional<WalSpool::Failing> failing = command.spool().Failed();
-    bool for_long = failing && now - failing->since >= kGiveUpAfter;
+    bool for_long = failing && now - failing->since >= engine.config().Time("archive_backlog_patience");
     // Where many are to be given up, the store is not tried for each.
     if (for_long && now - failing->tried < kTriedEvery && IsOverBacklogLimit(engine, directory))
         return GivenUp(engine, command, name);

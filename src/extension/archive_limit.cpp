@@ -1,7 +1,10 @@
 #include "extension/archive_limit.h"
 
+#include <chrono>
+
 #include "base/clock.h"
 #include "extension/settings.h"
+#include "pgdata/owner_mark.h"
 #include "pgdata/wal_gap.h"
 
 namespace ark::pg {
@@ -29,7 +32,16 @@ bool IsOverBacklogLimit() {
             strcmp(entry->d_name + kSegmentDigits, ".ready") == 0)
             waits += static_cast<uint64>(wal_segment_size);
     FreeDir(directory);
-    return waits > limit;
+    const char *data = DataDir;
+    return waits > limit && CallCore([&] { return MayGiveUpWal(data); });
+}
+
+int BacklogPatienceMs() {
+    const char *text = SettingText("archive_backlog_patience");
+    return CallCore([&] {
+        return static_cast<int>(
+            std::chrono::ceil<std::chrono::milliseconds>(ParseDuration(text, "ark.archive_backlog_patience")).count());
+    });
 }
 
 bool MayGiveUpAfter(const Failure &failure) {

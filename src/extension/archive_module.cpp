@@ -21,7 +21,6 @@ constexpr int kShutdownBudgetMs = 10'000;
 // So long one call waits while the store is out of reach. Then the server learns that archiving fails; the engine tries on.
 constexpr int kTroublePatienceMs = 60'000;
 constexpr int kSameWarningMs = 50'000;
-constexpr int kGiveUpAfterMs = 15'000;
 
 MemoryContext call_context;
 TimestampTz stopping_since;    // 0: the server does not shut down
@@ -104,13 +103,13 @@ void NoteArchived(const char *file, const char *path, bool was_ahead) {
     LWLockRelease(shared->lock);
 }
 
-// A store that fails for a moment costs nothing.
 bool MayGiveUp(const Failure &failure) {
     if (!MayGiveUpAfter(failure)) return false;
     LWLockAcquire(shared->lock, LW_SHARED);
     TimestampTz since = shared->archive.failing_since;
     LWLockRelease(shared->lock);
-    return since && TimestampDifferenceExceeds(since, GetCurrentTimestamp(), kGiveUpAfterMs) && IsOverBacklogLimit();
+    return since && TimestampDifferenceExceeds(since, GetCurrentTimestamp(), BacklogPatienceMs()) &&
+           IsOverBacklogLimit();
 }
 
 void NoteGivenUp() {

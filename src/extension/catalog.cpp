@@ -18,6 +18,9 @@ const char kScheduleTurn[] =
     "ark_private.schedule_turn() UNION ALL SELECT job_id, action, verb, source, database, kind, exclusive, schedule, "
     "light, "
     "caller, arguments FROM ark_private.settle_restores()";
+const char kOwedBackupTurn[] =
+    "SELECT job_id, action, verb, source, database, kind, exclusive, schedule, light, caller, arguments FROM "
+    "ark_private.owed_backup_turn()";
 const char kNextWake[] = "SELECT ark_private.next_wake()";
 const char kSealAudit[] = "SELECT ark_private.seal_audit()";
 const char kStandbyNames[] =

@@ -18,6 +18,7 @@ extern const char kWasCommitted[];       // (id)
 extern const char kFinishJob[];          // (id, outcome)
 extern const char kInterruptJobs[];      // (array of ids that are alive) -> count
 extern const char kScheduleTurn[];       // () -> rows of jobs to start
+extern const char kOwedBackupTurn[];     // () -> rows of jobs to start
 extern const char kNextWake[];           // () -> milliseconds
 extern const char kSealAudit[];          // ()
 extern const char kStandbyNames[];       // () -> in postgresql.conf, in postgresql.auto.conf, set elsewhere

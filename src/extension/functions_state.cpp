@@ -2,6 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <optional>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -11,6 +14,7 @@
 #include "extension/same_disk.h"
 #include "extension/settings.h"
 #include "extension/submit.h"
+#include "pgdata/owner_mark.h"
 #include "pgdata/restored_mark.h"
 
 namespace ark::pg {
@@ -68,6 +72,14 @@ Json Fingerprint(const std::string &data, const std::string &system_identifier, 
             {"inode", std::to_string(info.st_ino)},   {"machine", machine},     {"restored", restored}};
 }
 
+// What the stores said last of this server's right to write; null: nothing, or of another directory.
+Json OwnershipOf(const std::string &data) {
+    std::optional<OwnerMark> mark = ReadOwnerMark(data);
+    std::optional<DirectoryIdentity> now = IdentityOf(data);
+    if (!mark || !now || !mark->IsOf(*now, std::filesystem::canonical(data))) return {};
+    return {{"state", WordOf(mark->ownership)}, {"timeline", mark->timeline.value}};
+}
+
 // Plain code: the first line of /etc/machine-id, or nothing.
 void ReadMachineId(char *to, std::size_t size) {
     to[0] = '\0';
@@ -115,6 +127,7 @@ ARK_FUNCTION(ark_server_state) {
                    {"database", database},     {"timezone", *zone ? zone : "UTC"},
                    {"encryption", encrypted}};
         state["fingerprint"] = Fingerprint(DataDir, system, machine, restored);
+        state["ownership"] = OwnershipOf(DataDir);
         try {
             state["stores"] = DescribeStores(store, DataDir, is_default);
         } catch (const Error &error) {

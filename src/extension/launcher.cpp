@@ -301,9 +301,16 @@ void AskSchedules(void *context) {
     turn->next_wake_ms = row.values && row.values[0] ? strtol(row.values[0], nullptr, 10) : kLookEveryMs;
 }
 
+void AskOwedBackups(void *context) { RunQueryRows(query::kOwedBackupTurn, {}, KeepDue, context); }
+
 long RunSchedules() {
     ScheduleTurn turn{nullptr, kLookEveryMs};
     if (!SettingBool("enabled") || !RunInTransaction(AskSchedules, &turn, nullptr)) return kLookEveryMs;
+    ScheduleTurn owed{nullptr, 0};    // in a transaction of its own: schedules run whatever becomes of it
+    if (RunInTransaction(AskOwedBackups, &owed, nullptr) && owed.due) {
+        owed.due->next = turn.due;    // there is one at most
+        turn.due = owed.due;
+    }
     for (Due *due = turn.due; due; due = due->next) {
         if (SubmitRecordedJob(due->job_id, *due->request)) continue;
         Failure failure{};

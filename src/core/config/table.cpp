@@ -179,6 +179,11 @@ constexpr Setting kSettings[] = {
      .help = "A server whose WAL cannot be archived keeps it until its disk is full, and then stops. With a limit it goes on: the oldest WAL is given up without being stored, and nothing behind it can be recovered to until the next base backup. "
              "Each such gap is written down in pg_wal and in the stores, told in the log, and a critical problem of ark.status. WAL that a store refuses (another server's, another content) is never given up.",
      .example = "100GB"},
+    {.name = "archive_backlog_patience", .group = "WAL archiving", .type = kDuration, .default_value = "15s", .min = 0, .max = kDay, .unit = "", .choices = "",
+     .shape = nullptr, .unset = "", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
+     .summary = "how long archiving must have failed before archive_backlog_limit gives WAL up",
+     .help = "A store that is away for a moment costs no WAL, however much waits.",
+     .example = "5min"},
     {.name = "async_limit", .group = "WAL archiving", .type = kDuration, .default_value = "24h", .min = 0, .max = 3650 * kDay, .unit = "", .choices = "",
      .shape = nullptr, .unset = "nothing waits for a store with ack=async", .context = kReload, .for_superusers = false, .may_hold_secret = false, .used_by = kBoth,
      .summary = "how long WAL is kept for a store with ack=async that has not copied it yet",

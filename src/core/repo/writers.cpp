@@ -7,6 +7,8 @@
 namespace ark {
 namespace {
 
+constexpr std::string_view kPromotion = "promotion to timeline ";    // the reason of such a writer, before the number
+
 Json ToJson(const Writer &writer, const std::string &parent) {
     Json fingerprint;
     if (writer.fingerprint.source.empty())
@@ -74,6 +76,8 @@ Writer Grant(Repository &repository, const Writer &self, std::uint64_t epoch, st
 
 }    // namespace
 
+bool CameByPromotion(const Writer &writer) { return writer.reason.starts_with(kPromotion); }
+
 std::optional<Writer> NewestWriter(const Repository &repository) {
     std::string newest;
     repository.List("writers/", [&](const ObjectInfo &info) {
@@ -110,7 +114,7 @@ Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Ran
             }
             if (!self.restored && succeeds && succeeds(*owner))
                 return Grant(repository, self, owner->epoch + 1, random.Hex(16), owner->incarnation,
-                             fmt::format("promotion to timeline {}", self.timeline), clock);
+                             fmt::format("{}{}", kPromotion, self.timeline), clock);
         } catch (const Error &error) {
             if (error.code != Code::kAlreadyExists) throw;
             continue;    // somebody was granted that epoch meanwhile: look again

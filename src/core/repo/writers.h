@@ -29,6 +29,9 @@ struct Writer {
         false;    // of `self` alone: its directory was recovered from an archive; then a new timeline is no reason to own the path
 };
 
+// Whether that is how the writer came to the path.
+bool CameByPromotion(const Writer &writer);
+
 std::optional<Writer> NewestWriter(const Repository &repository);
 
 // Makes sure that this server owns the path, and sets repository.epoch(). The first writer of a path is granted epoch 1. Same fingerprint: the

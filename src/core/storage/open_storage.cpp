@@ -21,6 +21,10 @@ constexpr RetrySettings kFileRetry{.first_delay = std::chrono::milliseconds(50),
                                    .longest_delay = std::chrono::seconds(5),
                                    .deadline = std::chrono::minutes(1)};
 
+constexpr RetrySettings kHurriedRetry{.first_delay = std::chrono::milliseconds(100),
+                                      .longest_delay = std::chrono::seconds(1),
+                                      .deadline = std::chrono::seconds(2)};
+
 Error Refused(Url url, std::string why, std::string hint) {
     url.parameters.clear();    // somebody may have put a key there
     return Error(Code::kInvalidArgument, fmt::format("store URL \"{}\" is not valid: {}", url.ToString(), why), {},
@@ -100,8 +104,8 @@ std::vector<StoreSettings> ParseStoreList(std::string_view text, std::string_vie
 StoragePtr OpenStorage(const StoreSettings &settings, Ticker &ticker, Log &log) {
     Url url = ParseUrl(settings.url);
     CheckUrl(url, settings.tls_min_version);
-    auto policy = std::make_shared<RetryPolicy>(url.scheme == "file" ? kFileRetry : RetrySettings{}, SystemClock(),
-                                                SystemRandom(), ticker, log);
+    RetrySettings retry = settings.hurry ? kHurriedRetry : url.scheme == "file" ? kFileRetry : RetrySettings{};
+    auto policy = std::make_shared<RetryPolicy>(retry, SystemClock(), SystemRandom(), ticker, log);
     StoragePtr storage;
     if (url.scheme == "s3")
         storage = OpenS3Storage(settings, url, policy, SystemClock(), ticker);

@@ -153,6 +153,7 @@ struct StoreSettings {
     std::string tls_min_version = "1.2";
     std::uint64_t max_rate = 0;    // bytes a second over all threads; 0: no limit
     std::string name = {};         // the `name` parameter, else the bucket or the last part of the path
+    bool hurry = false;            // another store can answer: one that does not get ahead is given up within seconds
 };
 
 // Splits a comma-separated list of URLs, in order (a comma inside a URL is written %2C). Throws kInvalidArgument for an

@@ -19,12 +19,24 @@ namespace {
 
 constexpr std::size_t kCompared = 256 << 10;    // at once
 
+// A disk that is full here is no store that is out of reach: another one would not help.
+template <class Work>
+auto Here(Work work) try {
+    return work();
+} catch (const Error &error) {
+    if (error.code != Code::kUnavailable) throw;
+    Error fault = error;
+    fault.sqlstate = error.Sqlstate();
+    fault.code = Code::kInternal;
+    throw fault;
+}
+
 // Takes its file away unless it was kept.
 class TemporaryFile {
 public:
     explicit TemporaryFile(const std::filesystem::path &beside)
         : path_(beside.string() + fmt::format(".{}.part", getpid())),
-          file_(OpenFile(path_, O_WRONLY | O_CREAT | O_TRUNC)) {}
+          file_(Here([&] { return OpenFile(path_, O_WRONLY | O_CREAT | O_TRUNC); })) {}
     ~TemporaryFile() {
         std::error_code ignored;
         if (!path_.empty()) std::filesystem::remove(path_, ignored);
@@ -32,16 +44,22 @@ public:
     TemporaryFile(const TemporaryFile &) = delete;
 
     const std::filesystem::path &path() const { return path_; }
-    void Write(ByteView bytes) { WriteAll(file_.get(), bytes, path_.string()); }
+    void Write(ByteView bytes) {
+        Here([&] { WriteAll(file_.get(), bytes, path_.string()); });
+    }
     void EndAt(std::uint64_t length) {    // zeros behind what was written
-        if (ftruncate(file_.get(), static_cast<off_t>(length)) != 0)
-            ThrowErrno(errno, fmt::format("could not lengthen \"{}\"", path_.string()));
+        Here([&] {
+            if (ftruncate(file_.get(), static_cast<off_t>(length)) != 0)
+                ThrowErrno(errno, fmt::format("could not lengthen \"{}\"", path_.string()));
+        });
     }
     void Keep(const std::filesystem::path &as) {
         file_.Reset();
         std::error_code error;
         std::filesystem::rename(path_, as, error);
-        if (error) ThrowErrno(error.value(), fmt::format("could not rename \"{}\"", path_.string()));
+        Here([&] {
+            if (error) ThrowErrno(error.value(), fmt::format("could not rename \"{}\"", path_.string()));
+        });
         path_.clear();
     }
 

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kFolder = "ark_spool";
 constexpr std::size_t kDigits = 16;
+constexpr Duration kBelievedAway = std::chrono::minutes(1);
 
 // What a file is, as far as a look at it tells; empty if it is not there.
 std::string Identity(const std::filesystem::path &file) {
@@ -171,6 +172,35 @@ std::optional<WalSpool::Failing> WalSpool::Failed() const noexcept {
 void WalSpool::ForgetFailed() noexcept {
     std::error_code ignored;
     std::filesystem::remove(folder_ / "failed", ignored);
+}
+
+std::filesystem::path WalSpool::AwayFile(std::string_view store) const {
+    return folder_ / ("away." + HexEncode(Sha256(AsBytes(store))).substr(0, kDigits));
+}
+
+void WalSpool::NoteAway(std::string_view store, TimePoint now) noexcept {
+    try {
+        MakeFolder(fetched_);
+        WriteSmallFile(AwayFile(store), FormatTime(now, true));
+    } catch (const std::exception &) {    // the next call finds out by itself
+    }
+}
+
+bool WalSpool::IsAway(std::string_view store, TimePoint now) const noexcept {
+    try {
+        TimePoint noted = ParseTime(ReadWholeFile(AwayFile(store)));
+        return noted <= now && now - noted < kBelievedAway;
+    } catch (const std::exception &) {
+        return false;
+    }
+}
+
+void WalSpool::ForgetAway(std::string_view store) noexcept {
+    try {
+        std::error_code ignored;
+        std::filesystem::remove(AwayFile(store), ignored);
+    } catch (const std::exception &) {    // it is believed for a while longer
+    }
 }
 
 std::optional<Fd> WalSpool::LockFetching() { return Lock("fetching.lock"); }

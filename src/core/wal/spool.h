@@ -1,5 +1,5 @@
 // What archiving keeps beside pg_wal between two calls of a command: which segments an earlier call has stored ahead, and which it has
-// fetched ahead. Below pg_wal/ark_spool, in a folder a store and a start of
+// fetched ahead, and which store could not be reached. Below pg_wal/ark_spool, in a folder a store and a start of
 // the machine, so that another store's answers are never taken for this one's, nor what a crash left. All of it may
 // be deleted at any time, which costs a request; base backups leave pg_wal out.
 #pragma once
@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -50,6 +51,11 @@ public:
     std::optional<Failing> Failed() const noexcept;
     void ForgetFailed() noexcept;
 
+    // One of several stores was out of reach at that time. It is believed for a minute. Best effort.
+    void NoteAway(std::string_view store, TimePoint now) noexcept;
+    bool IsAway(std::string_view store, TimePoint now) const noexcept;
+    void ForgetAway(std::string_view store) noexcept;
+
     // Held by the one process that fetches ahead; nullopt if another one does.
     std::optional<Fd> LockFetching();
     // By the one that ships the WAL.
@@ -58,6 +64,7 @@ public:
     std::optional<Fd> LockCopying();
 
 private:
+    std::filesystem::path AwayFile(std::string_view store) const;
     std::optional<Fd> Lock(const char *name);
     std::filesystem::path folder_, pushed_, fetched_;
     mutable std::mutex mutex_;

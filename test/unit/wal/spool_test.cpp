@@ -84,6 +84,20 @@ TEST_F(Spool, OneProcessFetchesAhead) {
     EXPECT_TRUE(spool.LockFetching());
 }
 
+TEST_F(Spool, BelievesForAMinuteThatAStoreIsAway) {
+    TimePoint at = ParseTime("2026-01-16T08:00:00Z");
+    EXPECT_FALSE(spool.IsAway("nas", at));
+    spool.NoteAway("nas", at);
+    EXPECT_TRUE(spool.IsAway("nas", at + std::chrono::seconds(59)));
+    EXPECT_FALSE(spool.IsAway("eu", at));
+    EXPECT_FALSE(spool.IsAway("nas", at + std::chrono::seconds(60)));
+    EXPECT_FALSE(spool.IsAway("nas", at - std::chrono::seconds(1))) << "the clock was set back";
+    EXPECT_TRUE(WalSpool(sample.path() / "pg_wal", "file:///one").IsAway("nas", at)) << "every process knows it";
+    EXPECT_FALSE(WalSpool(sample.path() / "pg_wal", "file:///other").IsAway("nas", at));
+    spool.ForgetAway("nas");
+    EXPECT_FALSE(spool.IsAway("nas", at));
+}
+
 TEST_F(Spool, DoesNotBringBackADirectoryThatIsGone) {
     std::filesystem::remove_all(sample.path() / "pg_wal");
     EXPECT_THROW(spool.FetchedFile(Name()), Error);

@@ -5,6 +5,8 @@
 namespace ark {
 namespace {
 
+constexpr Duration kHurriedConnect = std::chrono::seconds(2), kHurriedStall = std::chrono::seconds(5);
+
 class S3Storage : public Storage {
 public:
     explicit S3Storage(s3::StoreRef store) : store_(std::move(store)) {}
@@ -67,6 +69,10 @@ StoragePtr OpenS3Storage(const StoreSettings &settings, const Url &url, std::sha
     chain.http.tls_min_version = settings.tls_min_version;
     chain.http.ca_file = environment.Get("AWS_CA_BUNDLE");    // for STS; the store's own ca_file is for the store
     if (s3_settings.http.ca_file.empty()) s3_settings.http.ca_file = chain.http.ca_file;
+    if (settings.hurry) {
+        s3_settings.http.connect_timeout = kHurriedConnect;
+        s3_settings.http.stall_timeout = kHurriedStall;
+    }
     return MakeS3Storage(s3_settings, std::move(policy), s3::MakeDefaultChain(chain, environment, clock, ticker), clock,
                          ticker);
 }
