@@ -25,6 +25,9 @@ constexpr std::string_view kLeftOut[] = {
 constexpr std::string_view kEmptied[] = {"pg_stat_tmp", "pg_replslot",  "pg_dynshmem", "pg_notify",
                                          "pg_serial",   "pg_snapshots", "pg_subtrans"};
 
+constexpr std::string_view kVital[] = {"base",      "global",      "pg_commit_ts", "pg_logical", "pg_multixact",
+                                       "pg_tblspc", "pg_twophase", "pg_xact",      "PG_VERSION"};
+
 constexpr std::string_view kForks[] = {"fsm", "vm", "init"};    // forkNames, but for the main fork, which has no name
 constexpr std::string_view kInit = "init";
 
@@ -165,6 +168,14 @@ std::vector<std::string> BaseBackupRules::AlwaysMade() const {
     std::vector<std::string> paths{"pg_wal/archive_status"};
     if (server_major_ >= 17) paths.emplace_back("pg_wal/summaries");
     return paths;
+}
+
+bool IsVital(std::string_view path) { return IsOneOf(kVital, TakeUntil(path, '/')); }
+
+std::string InitForkOf(std::string_view directory, std::string_view name) {
+    if (!IsDatabase(directory)) return {};
+    std::optional<RelationFile> file = ParseRelationFile(name);
+    return file && file->fork != kInit ? fmt::format("{}_{}", file->number, kInit) : std::string();
 }
 
 std::optional<std::uint32_t> FirstBlock(std::string_view path, std::uint32_t blocks_per_file) {

@@ -57,6 +57,15 @@ private:
     std::vector<std::string> tablespaces_inside_;
 };
 
+// Whether a server cannot do without what lies there, which somebody may have put elsewhere with a link in its place. PostgreSQL's base backup
+// leaves such a one out with a warning, and nothing can be made of it.
+bool IsVital(std::string_view path);
+
+// The name of the init fork beside a file of a relation in `directory`; "" for a file that is none's, or is that fork. A server makes it after
+// the main fork: a file that was kept by a listing without it is left out all the same when it is there by the time the file is read, or a
+// recovery that brings the init fork would find a file in its way.
+std::string InitForkOf(std::string_view directory, std::string_view name);
+
 // For a file whose pages carry checksums, in clusters that have them, the block number of its first page: a main fork, or
 // another fork, of a relation that is not temporary, below base/, global/ or a tablespace's PG_… directory.
 // "base/5/16400.3" is 3 * blocks_per_file (ControlFile). nullopt for all other files, and for a number beyond the last

@@ -18,7 +18,7 @@ constexpr std::string_view kTablespaces = "pg_tblspc";
 
 struct Entry {
     std::string sort_name;    // encoded; with a slash behind a directory's: the order of the tree
-    bool is_directory = false, is_walked = false;
+    bool is_directory = false, is_walked = false, is_emptied = false;
 };
 
 // False if it is not there (any more).
@@ -64,26 +64,48 @@ public:
                 relative + names[i].name == "global/pg_control")
                 continue;
             struct stat info {};
-            if (!Look(root_ / (relative + names[i].name), true, info)) continue;
-            bool directory = judged[i] == Keep::kEmptyDirectory || S_ISDIR(info.st_mode);
+            bool emptied = judged[i] == Keep::kEmptyDirectory;
+            if (!(emptied ? LookAsDirectory(relative + names[i].name, info)
+                          : Look(root_ / (relative + names[i].name), true, info)))
+                continue;
+            bool directory = emptied || S_ISDIR(info.st_mode);
             entries.push_back({.sort_name = PercentEncode(names[i].name) + (directory ? "/" : ""),
                                .is_directory = S_ISDIR(info.st_mode),
-                               .is_walked = directory && judged[i] == Keep::kYes});
+                               .is_walked = directory && judged[i] == Keep::kYes,
+                               .is_emptied = emptied});
         }
         names = {};
         std::ranges::sort(entries, {}, &Entry::sort_name);
         for (const Entry &entry : entries) {
-            std::string below = relative + PercentDecode(entry.sort_name);
-            if (below.ends_with('/')) below.pop_back();
+            std::string name = PercentDecode(entry.sort_name);
+            if (name.ends_with('/')) name.pop_back();
+            std::string below = relative + name;
             // Hours may have passed since the directory was listed.
             struct stat info {};
-            if (!Look(root_ / below, true, info) || S_ISDIR(info.st_mode) != entry.is_directory) continue;
+            bool there = entry.is_emptied ? LookAsDirectory(below, info) : Look(root_ / below, true, info);
+            if (!there || S_ISDIR(info.st_mode) != entry.is_directory) continue;
+            if (!entry.is_directory && IsUnloggedByNow(relative, name)) continue;
             visitor_.visit({path + entry.sort_name, below, info});
             if (entry.is_walked) Directory(below + "/", path + entry.sort_name);
         }
     }
 
 private:
+    // A link in the place of a directory that is kept empty may lead nowhere (to a disk in memory that is gone): the directory is made all the
+    // same, as PostgreSQL's base backup does it.
+    bool LookAsDirectory(const std::string &relative, struct stat &info) const {
+        if (Look(root_ / relative, true, info)) return true;
+        if (!Look(root_ / relative, false, info)) return false;
+        info.st_mode = S_IFDIR | 0700;
+        return true;
+    }
+
+    bool IsUnloggedByNow(std::string_view relative, std::string_view name) const {
+        struct stat info {};
+        std::string init = InitForkOf(relative.substr(0, relative.empty() ? 0 : relative.size() - 1), name);
+        return !init.empty() && Look(root_ / fmt::format("{}{}", relative, init), false, info);
+    }
+
     std::filesystem::path root_;
     const BaseBackupRules &rules_;
     const WalkVisitor &visitor_;

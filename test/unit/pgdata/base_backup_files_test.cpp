@@ -202,5 +202,21 @@ TEST(FirstBlock, CountsTheBlocksOfEarlierSegments) {
     EXPECT_EQ(FirstBlock("base/5/16400.99999999999", 1), std::nullopt);
 }
 
+TEST(BaseBackupRules, KnowWhatAServerCannotDoWithout) {
+    for (const char *path : {"base", "base/5", "base/5/16400", "global/1260", "pg_xact", "PG_VERSION",
+                             "pg_tblspc/16385/PG_15_202209061/5/16400"})
+        EXPECT_TRUE(IsVital(path)) << path;
+    for (const char *path : {"log", "log/base", "postgresql.conf", "base2", "server.key", "pg_stat", ""})
+        EXPECT_FALSE(IsVital(path)) << path;
+}
+
+TEST(BaseBackupRules, NameTheForkThatTellsAnUnloggedRelation) {
+    EXPECT_EQ(InitForkOf("base/5", "16400"), "16400_init");
+    EXPECT_EQ(InitForkOf(kInTablespace, "16400_fsm.2"), "16400_init");
+    for (const char *name : {"16400_init", "16400_init.1", "t3_16400", "PG_VERSION", "016400", "16400_x"})
+        EXPECT_EQ(InitForkOf("base/5", name), "") << name;
+    for (const char *place : {"", "base", "global", "base/5/6"}) EXPECT_EQ(InitForkOf(place, "16400"), "") << place;
+}
+
 }    // namespace
 }    // namespace ark

@@ -43,6 +43,22 @@ TEST_F(FileWalk, GoesInTheOrderOfTheTree) {
     EXPECT_TRUE(std::ranges::is_sorted(walked)) << "bytewise, as a tree wants its entries";
 }
 
+// A server makes the init fork behind the main fork, and a directory may be listed between: a recovery would bring that fork, and find the
+// main fork in its way.
+TEST_F(FileWalk, AnUnloggedRelationIsKnownByAForkThatCameAfterTheListing) {
+    for (const char *name : {"base/5/100", "base/5/16400", "base/5/16400.1", "base/5/16400_fsm", "base/5/16401"})
+        Add(name);
+    std::vector<std::string> walked;
+    WalkDataDirectory(directory.path(), rules,
+                      {.visit =
+                           [&](const WalkedFile &file) {
+                               walked.push_back(file.relative);
+                               if (file.relative == "base/5/100") Add("base/5/16400_init");
+                           },
+                       .foreign = [](const std::string &) {}});
+    EXPECT_EQ(walked, (std::vector<std::string>{"base", "base/5", "base/5/100", "base/5/16401"}));
+}
+
 TEST_F(FileWalk, FollowsTablespacesAndNoOtherLinks) {
     TemporaryDirectory space;
     std::filesystem::create_directories(space.path() / "PG_15_202209061" / "5");
@@ -60,6 +76,12 @@ TEST_F(FileWalk, FollowsTablespacesAndNoOtherLinks) {
     ASSERT_EQ(spaces.size(), 1u);
     EXPECT_EQ(spaces[0].oid, 16390u);
     EXPECT_EQ(spaces[0].location, space.path().string());
+}
+
+TEST_F(FileWalk, ALinkThatLeadsNowhereIsADirectoryToo) {
+    Add("PG_VERSION");
+    std::filesystem::create_directory_symlink("/no/such/directory", directory.path() / "pg_stat_tmp");
+    EXPECT_EQ(Walked(), (std::vector<std::string>{"file/PG_VERSION", "file/pg_stat_tmp/"}));
 }
 
 }    // namespace
