@@ -25,6 +25,17 @@ std::uint64_t BytesIn(const PieceRequest &piece, Which which) {
 
 void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker) {
     if (!piece) return;
+    Read(session, packs, counters, ticker);
+    piece->base.reset();
+    if (std::shared_ptr<SharedFile> shared = std::move(piece->shared)) shared->Leave();
+}
+
+void FileTask::Read(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker) {
+    // Of a file of several pieces all are taken, or none.
+    if (piece->shared && piece->shared->Open() < 0) {
+        file->gone = true;
+        return;
+    }
     if (unread &&
         std::ranges::all_of(piece->base->frames, [&](const FrameRef &frame) { return session.Reference(frame); })) {
         piece_entry = std::move(unread);
@@ -33,7 +44,6 @@ void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &
         counters.unread_bytes += piece->length;
         counters.resumed_bytes += BytesIn(*piece, [&](const FrameRef &frame) { return session.IsResumed(frame); });
         frames = std::move(piece->base->frames);
-        piece->base.reset();
         return;
     }
     Piece read;
@@ -41,20 +51,19 @@ void FileTask::Run(BackupSession &session, PackWriter &packs, PhysicalCounters &
         file->gone = !ReadWholeFile(session, packs, counters, ticker, read);
         if (file->gone || piece->length == 0) return;
     } else if (ReadPiece(*piece, session, packs, counters, ticker, read) == PieceOutcome::kFileIsGone) {
-        if (piece->number == 0) {
-            file->gone = true;
-            return;
-        }
-        // It was dropped while it was read. WAL drops it again, and does not mind what it holds.
-        PieceRequest empty = *piece;
-        empty.file = "/dev/null";
-        empty.pages.first_block.reset();
-        ReadPiece(empty, session, packs, counters, ticker, read);
+        file->gone = true;
+        return;
     }
-    if (looks_unchanged && piece->base && read.units != piece->base->units) counters.silent_changes++;
+    if (looks_unchanged && piece->base && read.units != piece->base->units && LooksAsItWasMet())
+        counters.silent_changes++;
     piece_entry = PieceEntry(piece->path, read, piece->unit);
     frames = std::move(read.frames);
-    piece->base.reset();
+}
+
+// Not if it changed between the walk and its reading, which leaves a trace.
+bool FileTask::LooksAsItWasMet() const {
+    struct stat now {};
+    return stat(piece->file.c_str(), &now) == 0 && FactsOf(now) == file->facts;
 }
 
 // False if it is gone. A file that grows all the time (a log) is compared with the reading before, lest it be stored once more for each.

@@ -11,6 +11,7 @@ namespace ark {
 
 // Shared by the pieces of a file.
 struct WalkedState {
+    FileFacts facts = {};             // when it was met
     std::atomic<bool> gone{false};    // before anything of it was read: it is left out
 };
 
@@ -34,6 +35,8 @@ struct FileTask {
     std::size_t MemoryCost() const { return 64 << 10; }    // its entry; what is being read is a reader's
 
 private:
+    void Read(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker);
+    bool LooksAsItWasMet() const;
     bool ReadWholeFile(BackupSession &session, PackWriter &packs, PhysicalCounters &counters, Ticker &ticker,
                        Piece &read);
 };

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "physical/backup_source.h"
@@ -13,6 +15,7 @@ public:
     void Check() override { CheckArchives(context_.connection); }
     void Start(const std::string &label, bool fast_checkpoint) override {
         control_.emplace(context_.connection, label, fast_checkpoint, BackedUp::kPrimary);
+        CheckIsItsDirectory();
     }
     Lsn start() const override { return control_->start(); }
     Lsn Reached() override { return control_->Reached(); }
@@ -25,6 +28,19 @@ public:
     }
 
 private:
+    // The server has just written there where the backup begins. A copy of the cluster that lies under the same name on this machine (of an
+    // engine in a container, say) says something else.
+    void CheckIsItsDirectory() {
+        ControlFile control = ReadControl(context_.directory.path());
+        if (control.redo >= control_->start() && control.state == ClusterState::kInProduction) return;
+        throw Error(Code::kConflict,
+                    fmt::format("\"{}\" on this machine is not the data directory of the server",
+                                context_.directory.path().string()),
+                    fmt::format("The server made a checkpoint at {}; the newest there is at {}, and it says \"{}\".",
+                                control_->start().Text(), control.redo.Text(), ClusterStateName(control.state)),
+                    "Run the engine on the server's machine, where it sees the server's files.");
+    }
+
     SourceContext context_;
     std::optional<BackupControl> control_;
 };

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <thread>
+#include <utility>
 
 #include "base/file.h"
 #include "pgdata/page.h"
@@ -19,12 +21,12 @@ constexpr auto kPagePause = std::chrono::milliseconds(10);
 class PieceReader {
 public:
     PieceReader(const PieceRequest &request, BackupSession &session, PackWriter &packs, PhysicalCounters &counters,
-                Fd file)
+                int file)
         : request_(request),
           session_(session),
           packs_(packs),
           counters_(counters),
-          file_(std::move(file)),
+          file_(file),
           usable_(request.base ? request.base->frames.size() : 0, kUnknown) {
         if (request.base) LayOutBase();
     }
@@ -52,7 +54,7 @@ private:
     void ReadAt(std::uint64_t at, MutableBytes to) {
         std::size_t filled = 0;
         while (filled < to.size()) {
-            ssize_t n = pread(file_.get(), to.data() + filled, to.size() - filled,
+            ssize_t n = pread(file_, to.data() + filled, to.size() - filled,
                               static_cast<off_t>(request_.number * kPieceSize + at + filled));
             if (n < 0 && errno == EINTR) continue;
             if (n < 0) ThrowErrno(errno, fmt::format("could not read file \"{}\"", request_.file.string()));
@@ -76,6 +78,7 @@ private:
         for (int read = 1; CheckPage(page, number) == PageState::kBad; read++) {
             if (read < kPageReads) {
                 std::this_thread::sleep_for(kPagePause);
+                std::ranges::fill(page, std::byte{0});    // it may have been cut off meanwhile
                 ReadAt(at, page);
                 continue;
             }
@@ -132,27 +135,45 @@ private:
     BackupSession &session_;
     PackWriter &packs_;
     PhysicalCounters &counters_;
-    Fd file_;
+    int file_;
     std::vector<UnitRun> places_;    // of the base's units
     std::vector<Usable> usable_;     // the base's frames
     PieceBuilder builder_;
     Bytes filling_;
 };
 
+// -1: there is none (any more).
+Fd OpenIfThere(const std::filesystem::path &path) {
+    try {
+        return OpenFile(path, O_RDONLY);
+    } catch (const Error &error) {
+        if (error.code != Code::kNotFound) throw;
+        return Fd();
+    }
+}
+
 }    // namespace
+
+int SharedFile::Open() {
+    std::scoped_lock lock(mutex_);
+    if (!std::exchange(tried_, true)) file_ = OpenIfThere(path_);
+    return file_.get();
+}
+
+void SharedFile::Leave() {
+    std::scoped_lock lock(mutex_);
+    if (--readers_ == 0) file_ = Fd();
+}
 
 PieceOutcome ReadPiece(const PieceRequest &request, BackupSession &session, PackWriter &packs,
                        PhysicalCounters &counters, Ticker &ticker, Piece &piece) {
-    Fd file;
-    try {
-        file = OpenFile(request.file, O_RDONLY);
-    } catch (const Error &error) {
-        if (error.code == Code::kNotFound) return PieceOutcome::kFileIsGone;
-        throw;
-    }
-    posix_fadvise(file.get(), static_cast<off_t>(request.number * kPieceSize), static_cast<off_t>(request.length),
+    Fd own;
+    if (!request.shared) own = OpenIfThere(request.file);
+    int file = request.shared ? request.shared->Open() : own.get();
+    if (file < 0) return PieceOutcome::kFileIsGone;
+    posix_fadvise(file, static_cast<off_t>(request.number * kPieceSize), static_cast<off_t>(request.length),
                   POSIX_FADV_SEQUENTIAL);
-    piece = PieceReader(request, session, packs, counters, std::move(file)).Run(ticker);
+    piece = PieceReader(request, session, packs, counters, file).Run(ticker);
     return PieceOutcome::kRead;
 }
 

@@ -4,9 +4,11 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <mutex>
 
 #include "base/cancel.h"
+#include "base/file.h"
 #include "pgdata/wal_name.h"
 #include "physical/piece.h"
 #include "repo/backup_session.h"
@@ -42,10 +44,27 @@ struct PageRules {
     std::function<Lsn()> flushed;    // what the server has on disk now; thread-safe
 };
 
+// A file of several pieces, opened once, by whoever comes first: they are all of one file, whatever is removed or takes its name meanwhile.
+// Thread-safe.
+class SharedFile {
+public:
+    SharedFile(std::filesystem::path path, std::uint64_t readers) : path_(std::move(path)), readers_(readers) {}
+    int Open();      // -1: it was gone before anybody came
+    void Leave();    // each reader once: the last one closes it
+
+private:
+    std::filesystem::path path_;
+    std::mutex mutex_;
+    std::uint64_t readers_;
+    bool tried_ = false;
+    Fd file_;
+};
+
 struct PieceRequest {
     std::filesystem::path file;
-    std::string relative, path;    // for messages; of the entry
-    std::uint64_t number = 0;      // of the piece
+    std::shared_ptr<SharedFile> shared = {};    // the same file, where it has several pieces
+    std::string relative, path;                 // for messages; of the entry
+    std::uint64_t number = 0;                   // of the piece
     std::uint64_t length =
         0;    // of the piece: what is missing in the file is zeros (it was cut short; WAL says to what)
     std::uint64_t unit = 0;

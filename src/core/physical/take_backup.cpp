@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 #include <thread>
 
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/ordered_work.h"
 #include "pgdata/data_directory.h"
+#include "pgdata/tablespace_map.h"
 #include "physical/backup_source.h"
 #include "physical/earlier_files.h"
 #include "physical/file_task.h"
@@ -21,7 +23,7 @@ namespace ark {
 namespace {
 
 constexpr const char *kApplicationName = "pg_ark base backup";
-constexpr std::string_view kStandbySignal = "standby.signal";
+constexpr std::string_view kStandbySignal = "standby.signal", kRecoverySignal = "recovery.signal";
 constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr auto kWatch = std::chrono::seconds(1);
 
@@ -153,8 +155,9 @@ private:
         TimePoint stopped_at = stopped.at.value_or(clock_.Now());
         AddContent(tree, "stop/backup_label", AsBytes(stopped.label), own);
         AddContent(tree, "stop/pg_control", control_file, own);
-        if (!stopped.tablespace_map.empty())
-            AddContent(tree, "stop/tablespace_map", AsBytes(stopped.tablespace_map), own);
+        // Of the files that were copied: the primary of a standby has its own elsewhere.
+        std::string map = request_.standby ? FormatTablespaceMap(tablespaces_) : stopped.tablespace_map;
+        if (!map.empty()) AddContent(tree, "stop/tablespace_map", AsBytes(map), own);
         for (const auto &[oid, location] : tablespaces_)
             tree.Add({{"path", fmt::format("tablespace/{:010}", oid)}, {"location", location}});
         Json body = Body(stopped, ToJson(tree.Finish()));
@@ -207,23 +210,31 @@ private:
         StartThreads();
         const ControlFile &control = directory_->control();
         BaseBackupRules rules(server_.version_num / 10000, control.catalog_version, TablespacesInside());
-        WalkDataDirectory(
-            directory_->path(), rules,
-            {.visit = [&](const WalkedFile &file) { IssueEntry(file, earlier, tree); },
-             .foreign =
-                 [&](const std::string &relative) {
-                     log_.Warn(fmt::format(
-                         "\"{}\" in the data directory is a link or a special file, and not part of the backup",
-                         relative));
-                 }});
+        WalkDataDirectory(directory_->path(), rules,
+                          {.visit = [&](const WalkedFile &file) { IssueEntry(file, earlier, tree); },
+                           .foreign = [&](const std::string &relative) { LeaveOut(relative); }});
         while (!tasks_.Empty()) Drain(tree);
         EndThreads();
         ThrowIfFailed();
     }
 
+    void LeaveOut(const std::string &relative) {
+        if (IsVital(relative))
+            throw Error(
+                Code::kUnsupported,
+                fmt::format("\"{}\" in the data directory is a link or a special file, and no base backup takes "
+                            "what is behind it",
+                            relative),
+                "A cluster that was restored without it could not be used.",
+                "Put it back in its place; what shall lie on another disk belongs into a tablespace.");
+        log_.Warn(fmt::format("\"{}\" in the data directory is a link or a special file, and not part of the backup",
+                              relative));
+    }
+
     void IssueEntry(const WalkedFile &file, EarlierFiles &earlier, TreeWriter &tree) {
         ticker_.Check();
-        if (request_.standby && file.relative == kStandbySignal) return;    // what is made of the backup is none
+        // What is made of the backup is no standby, and knows by itself that it recovers.
+        if (file.relative == kStandbySignal || file.relative == kRecoverySignal) return;
         NoteTablespace(file);
         if (file.path.ends_with('/'))
             Issue({.entry = Json{{"path", file.path}, {"mode", file.facts.st_mode & 07777}}}, tree);
@@ -257,12 +268,17 @@ private:
         std::uint64_t unit = earlier.Meet(walked.path, facts);
         bool relation = FirstBlock(walked.relative, directory_->control().blocks_per_file).has_value();
         auto state = std::make_shared<WalkedState>();
+        state->facts = facts;
+        std::uint64_t pieces = (facts.size + kPieceSize - 1) / kPieceSize;
+        std::shared_ptr<SharedFile> shared;
+        if (pieces > 1) shared = std::make_shared<SharedFile>(directory_->path() / walked.relative, pieces);
         result_.files++;
         std::optional<Json> entry = FileEntry(walked.path, facts, unit);
         PageRules pages = PagesOf(walked.relative);
-        for (std::uint64_t number = 0; number * kPieceSize < facts.size; number++) {
+        for (std::uint64_t number = 0; number < pieces; number++) {
             FileTask task{.entry = std::exchange(entry, std::nullopt), .file = state};
             task.piece = PieceRequest{.file = directory_->path() / walked.relative,
+                                      .shared = shared,
                                       .relative = walked.relative,
                                       .path = PiecePath(walked.path, number),
                                       .number = number,
@@ -390,7 +406,10 @@ private:
     }
 
     Json Body(const StoppedBackup &stopped, Json tree) {
-        Json bad = Json::array();
+        Json bad = Json::array(), made_meanwhile = Json::array();
+        std::set<std::uint32_t> at_start = OidsOfTablespaceMap(stopped.tablespace_map);
+        for (const auto &[oid, location] : tablespaces_)
+            if (!at_start.contains(oid)) made_meanwhile.push_back(oid);
         for (const BadPage &page : counters_.first_bad) bad.push_back({{"path", page.path}, {"block", page.block}});
         struct stat root {};
         stat(directory_->path().c_str(), &root);
@@ -421,6 +440,7 @@ private:
                 {"data_checksums", server_.data_checksums},
                 {"data_directory", server_.data_directory},
                 {"data_directory_mode", root.st_mode & 07777},
+                {"new_tablespaces", made_meanwhile},
                 {"compression", request_.compression.Name()},
                 {"files", result_.files},
                 {"plain_bytes", counters_.read_bytes.load()},

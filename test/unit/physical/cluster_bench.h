@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -184,6 +185,27 @@ private:
     }
 
     std::set<std::string> taken_in_;
+};
+
+// A directory that the server may make a tablespace of.
+class Space {
+public:
+    explicit Space(const std::filesystem::path &below = std::filesystem::temp_directory_path())
+        : path_(below / ("ark-space-" + SystemRandom().Hex(8))) {
+        std::filesystem::create_directory(path_);
+        struct stat owner {};
+        stat(ClusterBench::Server().data_directory().c_str(), &owner);
+        if (geteuid() == 0 && chown(path_.c_str(), owner.st_uid, owner.st_gid) != 0)
+            throw std::runtime_error("could not give the server a tablespace");
+    }
+    ~Space() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    const std::filesystem::path &path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
 };
 
 }    // namespace ark::test

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "support/temporary_directory.h"
 #include "unit/repo/sample.h"
@@ -143,6 +145,91 @@ TEST_F(FileTaskTest, OneThatNeverStandsStillHoldsNothingUp) {
     BeforeBlock every(BeforeBlock::kEvery,
                       [&] { Overwrite(SampleText(300'000, static_cast<std::uint64_t>(++writes))); });
     EXPECT_EQ(Read(every)->size(), 300'000u);
+}
+
+// As PostgreSQL's own base backup reads it, through one descriptor.
+TEST_F(FileTaskTest, PiecesAreOfOneFileWhateverTakesItsNameMeanwhile) {
+    Bytes first = SampleText(kPieceSize + 100, 4), other = SampleText(kPieceSize + 100, 5);
+    std::unique_ptr<BackupSession> session = sample.Begin();
+    std::unique_ptr<PackWriter> packs = session->NewPackWriter({});
+    PhysicalCounters counters;
+    auto pieces = [&] {
+        auto state = std::make_shared<WalkedState>();
+        auto shared = std::make_shared<SharedFile>(file, 2);
+        std::vector<FileTask> tasks(2);
+        for (std::uint64_t number = 0; number < 2; number++) {
+            tasks[number].file = state;
+            tasks[number].piece = PieceRequest{.file = file,
+                                               .shared = shared,
+                                               .relative = "large",
+                                               .path = PiecePath("file/large", number),
+                                               .number = number,
+                                               .length = PieceLength(first.size(), number),
+                                               .unit = kUnit,
+                                               .pages = {}};
+        }
+        return tasks;
+    };
+    auto units_of = [](ByteView bytes) {
+        std::string units;
+        for (std::size_t at = 0; at < bytes.size(); at += kUnit)
+            units += DomainKey{}
+                         .Digest(bytes.subspan(at, std::min<std::size_t>(kUnit, bytes.size() - at)))
+                         .substr(0, kUnitDigits);
+        return units;
+    };
+    std::string tail = units_of(ByteView(first).subspan(kPieceSize));
+    for (bool replaced : {true, false}) {
+        std::filesystem::remove(file);
+        WriteFileAtomically(file, first);
+        std::vector<FileTask> tasks = pieces();
+        tasks[0].Run(*session, *packs, counters, NeverCancelled());
+        std::filesystem::remove(file);
+        if (replaced) WriteFileAtomically(file, other);
+        tasks[1].Run(*session, *packs, counters, NeverCancelled());
+        EXPECT_TRUE(tasks[1].IsPartOfBackup());
+        EXPECT_EQ(tasks[1].piece_entry->at("units"), tail) << replaced;
+    }
+    std::filesystem::remove(file);
+    std::vector<FileTask> gone = pieces();
+    gone[1].Run(*session, *packs, counters,
+                NeverCancelled());    // threads take them in order, and need not come in order
+    WriteFileAtomically(file, other);
+    gone[0].Run(*session, *packs, counters, NeverCancelled());
+    EXPECT_FALSE(gone[0].IsPartOfBackup() || gone[1].IsPartOfBackup()) << "all of it, or nothing";
+    packs->Finish();
+}
+
+// The alarm is about clocks and disks that lie, not about a server that writes while it is backed up.
+TEST_F(FileTaskTest, AChangeBehindTheWalkIsNoSilentOne) {
+    std::unique_ptr<BackupSession> session = sample.Begin();
+    std::unique_ptr<PackWriter> packs = session->NewPackWriter({});
+    PhysicalCounters counters;
+    auto read = [&](std::optional<Piece> base) {
+        FileTask task{.entry = FileEntry("file/settings", walked, kUnit), .file = std::make_shared<WalkedState>()};
+        task.file->facts = walked;
+        task.piece = PieceRequest{.file = file,
+                                  .relative = "settings",
+                                  .path = PiecePath("file/settings", 0),
+                                  .length = walked.size,
+                                  .unit = kUnit,
+                                  .pages = {},
+                                  .base = std::move(base)};
+        task.looks_unchanged = true;
+        task.Run(*session, *packs, counters, NeverCancelled());
+        return PieceFromEntry(*task.piece_entry, walked.size, kUnit);
+    };
+    Piece base = read(std::nullopt);
+    EXPECT_EQ(counters.silent_changes, 0u);
+    Overwrite(changed);
+    Piece later = read(base);
+    EXPECT_EQ(counters.silent_changes, 0u) << "its time says that it changed";
+    walked = Facts();
+    read(base);
+    EXPECT_EQ(counters.silent_changes, 1u) << "nothing says so";
+    read(later);
+    EXPECT_EQ(counters.silent_changes, 1u);
+    packs->Finish();
 }
 
 }    // namespace

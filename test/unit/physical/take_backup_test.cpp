@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/mman.h>
 
+#include "physical/backup_source.h"
 #include "physical/base_files.h"
 #include "unit/physical/cluster_bench.h"
 
@@ -13,26 +14,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr auto kHour = std::chrono::hours(1);
-
-// A directory that the server may make a tablespace of.
-class Space {
-public:
-    explicit Space(const std::filesystem::path &below) : path_(below / ("ark-space-" + SystemRandom().Hex(8))) {
-        std::filesystem::create_directory(path_);
-        struct stat owner {};
-        stat(ClusterBench::Server().data_directory().c_str(), &owner);
-        if (geteuid() == 0 && chown(path_.c_str(), owner.st_uid, owner.st_gid) != 0)
-            throw std::runtime_error("could not give the server a tablespace");
-    }
-    ~Space() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    const std::filesystem::path &path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
 
 class TakeBackup : public ClusterBench {
 protected:
@@ -71,6 +52,18 @@ TEST_F(TakeBackup, ATablespaceThatGoesBeforeItIsReadIsNone) {
     EXPECT_THAT(TablespacesOfBackup(Backup(taken), Frames()), IsEmpty());
     Flush();
     EXPECT_EQ(Restored(taken)->Sql("postgres", "SELECT count(*) FROM pg_tablespace WHERE spcname = 'goes'"), "0");
+}
+
+// Whoever restores it on this machine is warned: replay makes the links anew, to where they were.
+TEST_F(TakeBackup, ATablespaceThatIsMadeMeanwhileIsNamed) {
+    Space before, during;
+    Sql("CREATE TABLESPACE before LOCATION '" + before.path().string() + "'");
+    WhenEntering("copy", [&] { Sql("CREATE TABLESPACE during LOCATION '" + during.path().string() + "'"); });
+    PhysicalResult taken = Take();
+    EXPECT_EQ(TablespacesOfBackup(Backup(taken), Frames()).size(), 2u);
+    EXPECT_EQ(Backup(taken).body.at("new_tablespaces").dump(),
+              "[" + Sql("SELECT oid FROM pg_tablespace WHERE spcname = 'during'") + "]");
+    Each({"DROP TABLESPACE before", "DROP TABLESPACE during"});
 }
 
 TEST_F(TakeBackup, ATablespaceInItsPlaceComesBackThere) {
@@ -250,6 +243,59 @@ TEST_F(TakeBackup, AStoreThatGoesAwayInAnyPhaseCostsThisBackupAlone) {
     Flush();
     EXPECT_EQ(Rows(*Restored(next), "kept"), rows);
     Sql("DROP TABLE kept");
+}
+
+// An engine in a container may see a copy of the cluster under the name that the server's directory has.
+TEST_F(TakeBackup, ACopyInTheDirectorysPlaceIsNotTakenForIt) {
+    TemporaryDirectory place;
+    std::filesystem::path copy = place.path() / "data";
+    std::filesystem::copy(Server().data_directory(), copy, std::filesystem::copy_options::recursive);
+    Connection connection(request.conninfo, "postgres", "test", NeverCancelled(), SilentLog());
+    ServerIdentity server = IdentifyServer(connection);
+    DataDirectory directory(copy);
+    std::unique_ptr<BackupSource> source = MakePrimarySource({.connection = connection,
+                                                              .server = server,
+                                                              .directory = directory,
+                                                              .repository = *repository,
+                                                              .database = "postgres",
+                                                              .wal_patience = {},
+                                                              .clock = clock,
+                                                              .ticker = ticker,
+                                                              .log = log});
+    Error error = ErrorOf([&] { source->Start("test", true); });
+    EXPECT_EQ(error.code, Code::kConflict);
+    EXPECT_THAT(error.message, HasSubstr("is not the data directory of the server"));
+    EXPECT_THAT(error.detail, HasSubstr("The server made a checkpoint at"));
+}
+
+// The server follows links that no base backup follows.
+TEST_F(TakeBackup, APartOfTheClusterBehindALinkIsNotLeftOutSilently) {
+    Sql("CREATE TABLE behind AS SELECT generate_series(1, 100) AS id");
+    std::filesystem::path file = FileOf("behind"), elsewhere = Server().directory() / "elsewhere";
+    Sql("CHECKPOINT");
+    std::filesystem::rename(file, elsewhere);
+    std::filesystem::create_symlink(elsewhere, file);
+    Error error = ErrorOf([&] { Take(); });
+    std::filesystem::rename(elsewhere, file);    // in the link's place
+    EXPECT_EQ(error.code, Code::kUnsupported);
+    EXPECT_THAT(error.message, HasSubstr("is a link or a special file"));
+    EXPECT_EQ(Listed(), 0u);
+    std::filesystem::path link = Server().data_directory() / "link";
+    std::filesystem::create_symlink("/nowhere", link);
+    Take();
+    std::filesystem::remove(link);
+    EXPECT_THAT(log.warnings, testing::Contains(HasSubstr("\"link\" in the data directory is a link")));
+    Sql("DROP TABLE behind");
+}
+
+// As an administrator may leave one, who is about to make a standby of this server.
+TEST_F(TakeBackup, WhatIsMadeOfABackupIsNoStandby) {
+    std::filesystem::path data = Server().data_directory();
+    for (const char *name : {"standby.signal", "recovery.signal"}) WriteFileAtomically(data / name, {});
+    PhysicalResult taken = Take();
+    for (const char *name : {"standby.signal", "recovery.signal"}) std::filesystem::remove(data / name);
+    TreeCursor at(Frames(), TreeRootFromJson(Backup(taken).body.at("tree")));
+    for (at.Seek("file/"); at.Current(); at.Next()) EXPECT_THAT(at.Path(), testing::Not(HasSubstr(".signal")));
 }
 
 }    // namespace
