@@ -106,10 +106,13 @@ std::unique_ptr<PrivatePostgres> PrivatePostgres::WithoutData() {
 }
 
 std::unique_ptr<PrivatePostgres> PrivatePostgres::StandbyOf(const PrivatePostgres &primary,
-                                                            const std::vector<std::string> &settings) {
+                                                            const std::vector<std::string> &settings,
+                                                            const std::vector<std::string> &copying) {
     std::unique_ptr<PrivatePostgres> standby = WithoutData();
-    primary.Run("pg_basebackup", {"--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--pgdata",
-                                  standby->data_directory().string()});
+    std::vector<std::string> arguments = {"--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--pgdata",
+                                          standby->data_directory().string()};
+    arguments.insert(arguments.end(), copying.begin(), copying.end());
+    primary.Run("pg_basebackup", arguments);
     standby->Configure(settings);
     standby->Start();
     return standby;

@@ -23,8 +23,10 @@ public:
     // One that has no data directory yet: put one where data_directory() says, then Adopt() it.
     static std::unique_ptr<PrivatePostgres> WithoutData();
     // One that streams from `primary`; it may not have replayed everything yet.
+    // `copying` are flags of pg_basebackup.
     static std::unique_ptr<PrivatePostgres> StandbyOf(const PrivatePostgres &primary,
-                                                      const std::vector<std::string> &settings = {});
+                                                      const std::vector<std::string> &settings = {},
+                                                      const std::vector<std::string> &copying = {});
     // Gives what is in directory() to the server's user, starts it, and waits until a recovery has ended.
     void Adopt(const std::vector<std::string> &settings);
     ~PrivatePostgres();

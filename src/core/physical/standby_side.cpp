@@ -79,6 +79,10 @@ Lsn StandbySide::Replayed() {
     return at.IsNull(0, 1) ? Lsn{} : ParseLsn(at.Text(0, 1));
 }
 
+bool StandbySide::Streams() {
+    return context_.connection.Query("SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver)").Bool(0, 0);
+}
+
 StandbyReach StandbySide::Reach() {
     Result at =
         context_.connection.Query("SELECT pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn()");

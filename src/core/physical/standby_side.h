@@ -33,6 +33,7 @@ public:
     void CheckOwner(TimelineId timeline) const;
 
     Lsn Replayed();              // throws kConflict where it was promoted
+    bool Streams();              // now; else it gets whole segments, from an archive
     void AwaitReplay(Lsn to);    // within the lag limit; else kUnavailable, which says how far behind it is and why
     Lsn RedoOnDisk() const;      // of its last restartpoint
     void MakeRestartpoint();     // as soon as possible

@@ -34,12 +34,15 @@ public:
         ConnectToPrimary();
         CheckPrimary();
         standby_.CheckOwner(timeline_);
-        standby_.AwaitReplay(ParseLsn(primary_->Query("SELECT pg_catalog.pg_current_wal_flush_lsn()").Text(0, 0)));
+        Lsn written = ParseLsn(primary_->Query("SELECT pg_catalog.pg_current_wal_flush_lsn()").Text(0, 0));
+        FinishSegment();
+        standby_.AwaitReplay(written);
     }
 
     void Start(const std::string &label, bool fast_checkpoint) override {
         OnPrimary([&] { control_.emplace(*primary_, label, fast_checkpoint, BackedUp::kPrimary); });
         NoteCheckpoint();
+        OnPrimary([&] { FinishSegment(); });
         standby_.AwaitReplay({newest_.value + 1});
         AwaitRestartpoint();
     }
@@ -71,7 +74,8 @@ public:
 
     void AwaitWal(const StoppedBackup &stopped) override {
         OwnSegment own = standby_.AwaitOwnSegment(timeline_, stopped.stop, context_.wal_patience,
-                                                  "See pg_stat_wal_receiver on the standby.");
+                                                  "See pg_stat_wal_receiver on the standby, or what its "
+                                                  "restore_command says in its log.");
         ServerArchiver archiver(*primary_, nullptr);
         WalOfBackup wal = WalOf(control_->start(), stopped, context_.directory.segment_size());
         wal.last = std::max(wal.last, own.name);
@@ -145,6 +149,21 @@ private:
             return false;
         } catch (const Error &again) {
             return again.code == Code::kUnavailable;
+        }
+    }
+
+    // A standby that is fed by an archive gets to what the primary has written when its segment is finished, and a quiet primary finishes
+    // none by itself. (Ending the backup does.)
+    void FinishSegment() {
+        if (standby_.Streams()) return;
+        try {
+            primary_->Execute("SELECT pg_catalog.pg_switch_wal()");
+        } catch (const Error &error) {
+            if (error.code != Code::kPermissionDenied) throw;
+            context_.log.Note(
+                fmt::format("the standby receives no WAL by streaming, and waits until its primary has finished a "
+                            "segment: role \"{}\" may not do that (GRANT EXECUTE ON FUNCTION pg_switch_wal TO \"{}\")",
+                            primary_->user(), primary_->user()));
         }
     }
 

@@ -1,6 +1,9 @@
 // Base backups of a real standby, with what may happen to it and to its primary at chosen moments. What must not become a backup does not.
 #include <gmock/gmock.h>
 
+#include <stop_token>
+#include <thread>
+
 #include "physical/standby_side.h"
 #include "physical/take_backup.h"
 #include "repo/writers.h"
@@ -28,8 +31,9 @@ protected:
         writer.host = host;
         return writer;
     }
-    void NewStandby() {
-        standby = PrivatePostgres::StandbyOf(Server(), {"archive_mode = off", "wal_retrieve_retry_interval = 100ms"});
+    void NewStandby(const std::vector<std::string> &copying = {}) {
+        standby = PrivatePostgres::StandbyOf(Server(), {"archive_mode = off", "wal_retrieve_retry_interval = 100ms"},
+                                             copying);
         request.conninfo = standby->Conninfo();
         StandbyCopy copy;
         copy.stored_same = [this](const SegmentName &segment, std::uint64_t length, const Sha256Digest &digest) {
@@ -37,6 +41,15 @@ protected:
                 .has_value();
         };
         request.standby = copy;
+    }
+    // From here on it gets whole segments, from the archive.
+    void CutOffFromItsPrimary() {
+        for (const std::string &set :
+             {fmt::format("restore_command = 'cp {}/%f %p'", Archive().string()), std::string("primary_conninfo = ''")})
+            standby->Sql("postgres", "ALTER SYSTEM SET " + set);
+        standby->Sql("postgres", "SELECT pg_reload_conf()");
+        Await(*standby, "SELECT count(*) = 0 FROM pg_stat_wal_receiver");
+        request.standby->primary_conninfo = Server().Conninfo();
     }
     static void Await(const PrivatePostgres &server, const std::string &condition) {
         while (server.Sql("postgres", condition) != "t") std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -154,6 +167,29 @@ TEST_F(StandbyBackup, OneThatLagsIsNotCopied) {
     EXPECT_EQ(Listed(), 1u);
 }
 
+TEST_F(StandbyBackup, ALagThatBeginsLaterCountsTooAndNoLimitIsNone) {
+    request.standby->max_lag = std::chrono::milliseconds(300);
+    WhenEntering("start", [&] { standby->Sql("postgres", "SELECT pg_wal_replay_pause()"); });
+    Error error = ErrorOf([&] { Take(); });
+    log.entered = nullptr;
+    EXPECT_THAT(error.message, HasSubstr("lags too far behind"));
+    EXPECT_EQ(Listed(), 0u);
+    Await(Server(), "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'pg_ark base backup'");
+
+    request.standby->max_lag = Duration::zero();
+    PhysicalResult taken;
+    {
+        std::jthread later([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(500));
+            standby->Sql("postgres", "SELECT pg_wal_replay_resume()");
+        });
+        taken = Take();
+    }
+    EXPECT_EQ(Listed(), 1u);
+    Flush();
+    EXPECT_EQ(Rows(*Restored(taken), "followed"), Rows(Server(), "followed"));
+}
+
 TEST_F(StandbyBackup, TheServerThatIsAskedMustBeItsPrimary) {
     std::unique_ptr<PrivatePostgres> clone = Clone();
     clone->Sql("postgres", "INSERT INTO followed SELECT generate_series(1, 10); CHECKPOINT");
@@ -254,6 +290,95 @@ TEST_F(StandbyBackup, AStandbyOnlyIsOfNoUseWithoutFullPageWrites) {
     EXPECT_EQ(error.code, Code::kConflict);
     EXPECT_THAT(error.message, HasSubstr("full_page_writes=off"));
     EXPECT_EQ(Listed(), 0u);
+}
+
+// On a quiet primary no segment is finished but by the backup itself.
+TEST_F(StandbyBackup, OneThatIsFedByTheArchiveAloneIsCopied) {
+    CutOffFromItsPrimary();
+    Sql("INSERT INTO followed SELECT generate_series(4001, 5000)");
+    WhenEntering("copy", [&] { Sql("INSERT INTO followed SELECT generate_series(5001, 6000)"); });
+    PhysicalResult taken = Take();
+    log.entered = nullptr;
+    EXPECT_EQ(standby->Sql("postgres", "SELECT count(*) FROM pg_stat_wal_receiver"), "0");
+    EXPECT_EQ(Rows(*Restored(taken), "followed"), Rows(Server(), "followed"));
+
+    // Of the standby only: it has whole segments, and waits for none.
+    Sql("INSERT INTO followed SELECT generate_series(6001, 6100)");
+    std::string replayed = standby->Sql("postgres", "SELECT pg_last_wal_replay_lsn()");
+    request.standby->asks_primary = false;
+    request.standby->primary_conninfo = "host=/nowhere";
+    request.standby->deadline = std::chrono::seconds(5);
+    taken = Take();
+    EXPECT_LE(ParseLsn(taken.stop_lsn), ParseLsn(replayed)) << "that is as far as its files go";
+    Flush();
+    EXPECT_EQ(Rows(*Restored(taken), "followed"), Rows(Server(), "followed"));
+}
+
+// A role that may only begin and end backups waits for whoever finishes segments, and is told what it lacks.
+TEST_F(StandbyBackup, OneThatIsFedByTheArchiveWaitsForASegmentThatItMayNotFinish) {
+    Each({"CREATE ROLE begins LOGIN", "GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO begins",
+          "GRANT pg_read_all_settings, pg_monitor TO begins"});
+    CutOffFromItsPrimary();
+    Sql("INSERT INTO followed SELECT generate_series(7001, 8000)");
+    request.standby->primary_conninfo = Server().Conninfo("postgres", "begins");
+    request.standby->max_lag = std::chrono::milliseconds(300);
+    Error error = ErrorOf([&] { Take(); });
+    EXPECT_THAT(error.message, HasSubstr("lags too far behind"));
+    EXPECT_THAT(error.detail, HasSubstr("It receives no WAL by streaming."));
+    EXPECT_THAT(log.notes, testing::Contains(HasSubstr("GRANT EXECUTE ON FUNCTION pg_switch_wal TO \"begins\"")));
+    EXPECT_EQ(Listed(), 0u);
+
+    request.standby->max_lag = std::chrono::minutes(1);
+    PhysicalResult taken;
+    {
+        std::jthread others([](const std::stop_token &stop) {    // archive_timeout, or other writers
+            while (!stop.stop_requested()) {
+                Sql("SELECT pg_create_restore_point('something to write'), pg_switch_wal()");
+                std::this_thread::sleep_for(std::chrono::milliseconds(200));
+            }
+        });
+        taken = Take();
+    }
+    Flush();
+    EXPECT_EQ(Rows(*Restored(taken), "followed"), Rows(Server(), "followed"));
+    Sql("DROP OWNED BY begins");
+    Sql("DROP ROLE begins");
+}
+
+// They lie elsewhere than the primary's, and that is what the backup says.
+TEST_F(StandbyBackup, TablespacesAreWhereTheStandbyHasThem) {
+    standby.reset();    // it would make the tablespace where the primary has it
+    Space of_primary, of_standby;
+    Sql("CREATE TABLESPACE apart LOCATION '" + of_primary.path().string() + "'");
+    std::string oid = Sql("SELECT oid FROM pg_tablespace WHERE spcname = 'apart'");
+    Each({"CREATE TABLE placed TABLESPACE apart AS SELECT generate_series(1, 1000) AS id",
+          "CREATE TABLE goes TABLESPACE apart AS SELECT 1 AS id"});
+    NewStandby({"--tablespace-mapping=" + of_primary.path().string() + "=" + of_standby.path().string()});
+    for (bool asks : {true, false}) {
+        request.standby->asks_primary = asks;
+        WhenEntering("copy", [&] {
+            Sql("INSERT INTO placed SELECT generate_series(2001, 3000)");
+            Sql("DROP TABLE IF EXISTS goes");
+        });
+        if (!asks) WhenEntering("upload", [&] { Flush(); });
+        PhysicalResult taken = Take();
+        log.entered = nullptr;
+        Manifest backup = Backup(taken);
+        std::map<std::uint32_t, std::string> spaces = TablespacesOfBackup(backup, Frames());
+        ASSERT_EQ(spaces.size(), 1u);
+        EXPECT_EQ(spaces.begin()->second, of_standby.path().string());
+        EXPECT_EQ(std::string(AsText(SmallContent(backup, Frames(), "stop/tablespace_map"))),
+                  oid + " " + of_standby.path().string() + "\n");
+        Flush();
+        std::unique_ptr<PrivatePostgres> copy = Restored(taken);
+        EXPECT_EQ(Rows(*copy, "placed"), Rows(Server(), "placed"));
+        EXPECT_EQ(copy->Sql("postgres", "SELECT pg_tablespace_location(" + oid + ")"),
+                  (copy->directory() / ("space-" + oid)).string());
+    }
+    standby.reset();
+    Sql("DROP TABLE placed");
+    Sql("DROP TABLE IF EXISTS goes");
+    Sql("DROP TABLESPACE apart");
 }
 
 }    // namespace
