@@ -52,6 +52,13 @@ protected:
     SweepResult SweepNow() {
         return Sweep(*repository, {.grace = std::chrono::milliseconds(1)}, clock, NeverCancelled(), log);
     }
+    std::vector<FrameRef> FramesOfBackup(const Manifest &backup) {
+        std::vector<FrameRef> frames;
+        for (TreeCursor at(Frames(), TreeRootFromJson(backup.body.at("tree"))); const Json *entry = at.Current();
+             at.Next())
+            for (const FrameRef &frame : FramesOf(*entry)) frames.push_back(frame);
+        return frames;
+    }
     void ExpectRestored(const PhysicalResult &taken) {
         std::string rows = Rows(Server(), "large");
         Flush();
@@ -157,6 +164,35 @@ TEST_F(ResumeBackup, WhatIsTidiedComesBack) {
     }
     EXPECT_GT(rewritten, 0u);
     ExpectRestored(taken);
+}
+
+// What is stored again to tidy the store, interruptions in its middle, and expiry and sweeps between, all at once.
+TEST_F(ResumeBackup, TidyingIsGoneOnFromToo) {
+    request.rewrite_share = 1;
+    std::vector<PhysicalResult> taken{Take()};
+    std::uint64_t rewritten = 0, resumed = 0;
+    for (int day = 0; day < 4; day++) {
+        clock.ahead += 24 * kHour;
+        Each({fmt::format("UPDATE large SET fill = md5('{0}' || id) || md5(id || '{0}') WHERE id % 3 = {0} % 3", day),
+              fmt::format("VACUUM FREEZE large_{}", day), "CHECKPOINT"});
+        Interrupt(1);
+        if (day % 2 == 0) {
+            EndBackup(*repository, taken[taken.size() / 2].backup_id, "test", "test", clock);
+            taken.erase(taken.begin() + static_cast<std::ptrdiff_t>(taken.size() / 2));
+        }
+        SweepNow();
+        clock.ahead += kHour;
+        taken.push_back(Take());
+        rewritten += taken.back().rewritten_bytes;
+        resumed += taken.back().resumed_bytes;
+        SweepNow();
+    }
+    for (const PhysicalResult &backup : taken)
+        Frames()->ReadAll(FramesOfBackup(Backup(backup)), 2, [](const FrameRef &, ByteView) {});
+    EXPECT_GT(rewritten, 0u);
+    EXPECT_GT(resumed, 0u);
+    EXPECT_EQ(Opened(), 0u);
+    ExpectRestored(taken.back());
 }
 
 }    // namespace
