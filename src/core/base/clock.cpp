@@ -101,12 +101,16 @@ std::string CompactTime(TimePoint time) {
 
 namespace {
 
-// "2026-01-16T08:00:00" with an optional fraction, taken from the front; what is finer than microseconds is dropped.
-bool TakeDateAndTime(std::string_view &rest, std::string_view between, Broken &b) {
-    bool good = (b.year = TakeNumber(rest, 4)) >= 0 && Take(rest, "-") && (b.month = TakeNumber(rest, 2)) >= 0 &&
-                Take(rest, "-") && (b.day = TakeNumber(rest, 2)) >= 0 && Take(rest, between) &&
-                (b.hour = TakeNumber(rest, 2)) >= 0 && Take(rest, ":") && (b.minute = TakeNumber(rest, 2)) >= 0 &&
-                Take(rest, ":") && (b.second = TakeNumber(rest, 2)) >= 0;
+// "2026-01-16T08:00", taken from the front.
+bool TakeDateAndMinute(std::string_view &rest, std::string_view between, Broken &b) {
+    return (b.year = TakeNumber(rest, 4)) >= 0 && Take(rest, "-") && (b.month = TakeNumber(rest, 2)) >= 0 &&
+           Take(rest, "-") && (b.day = TakeNumber(rest, 2)) >= 0 && Take(rest, between) &&
+           (b.hour = TakeNumber(rest, 2)) >= 0 && Take(rest, ":") && (b.minute = TakeNumber(rest, 2)) >= 0;
+}
+
+// ":00" with an optional fraction; what is finer than microseconds is dropped.
+bool TakeSeconds(std::string_view &rest, Broken &b) {
+    bool good = Take(rest, ":") && (b.second = TakeNumber(rest, 2)) >= 0;
     if (!good || !Take(rest, ".")) return good;
     good = !rest.empty() && rest[0] >= '0' && rest[0] <= '9';
     int scale = 100000;
@@ -133,7 +137,7 @@ std::optional<Duration> OffsetOf(std::string_view text) {
 TimePoint ParseTime(std::string_view text) {
     Broken b{};
     std::string_view rest = text;
-    if (!TakeDateAndTime(rest, "T", b))
+    if (!TakeDateAndMinute(rest, "T", b) || !TakeSeconds(rest, b))
         throw Error(Code::kInvalidArgument, fmt::format("\"{}\" is not a time such as 2026-01-16T08:00:00Z", text));
     if (rest != "Z") throw Error(Code::kInvalidArgument, fmt::format("\"{}\" does not end in Z (UTC)", text));
     return Join(b, text);
@@ -143,12 +147,18 @@ TimePoint ParseMoment(std::string_view text) {
     for (std::string_view between : {"T", " "}) {
         Broken b{};
         std::string_view rest = text;
-        if (!TakeDateAndTime(rest, between, b)) continue;
-        if (rest == "Z") return Join(b, text);
+        if (!TakeDateAndMinute(rest, between, b) || (rest.starts_with(':') && !TakeSeconds(rest, b))) continue;
+        const std::string_view moment = text.substr(0, text.size() - rest.size());
+        Take(rest, " ");    // as in a server's log
+        if (rest == "Z" || rest == "UTC" || rest == "GMT") return Join(b, text);
         if (std::optional<Duration> offset = OffsetOf(rest)) return Join(b, text) - *offset;
         if (rest.empty())
             throw Error(Code::kInvalidArgument, fmt::format("\"{}\" does not say in which time zone", text), {},
-                        fmt::format("Add Z (UTC) or an offset: \"{}+01\".", text));
+                        fmt::format("Add Z (UTC) or an offset: \"{}+01\".", moment));
+        if (std::ranges::all_of(rest, [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }))
+            throw Error(Code::kInvalidArgument, fmt::format("\"{}\" names its time zone by a word", text),
+                        "Such words mean different times in different places and seasons.",
+                        fmt::format("Write the offset in figures: \"{}+01\".", moment));
     }
     throw Error(Code::kInvalidArgument, fmt::format("\"{}\" is not a time", text), {},
                 "For example 2026-01-16T08:00:00Z, or 2026-01-16 09:00:00+01 as psql prints it.");

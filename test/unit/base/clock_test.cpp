@@ -71,16 +71,22 @@ TEST(TimeTest, RefusesEverythingElse) {
 
 TEST(TimeTest, MomentsAsPeopleWriteThem) {
     const TimePoint eight = ParseTime("2026-01-16T08:00:00Z");
-    for (const char *text : {"2026-01-16T08:00:00Z", "2026-01-16 08:00:00Z", "2026-01-16 09:00:00+01",
-                             "2026-01-16T04:30:00-03:30", "2026-01-16 08:19:32+00:19:32", "2026-01-17 00:00:00+16"})
+    for (const char *text :
+         {"2026-01-16T08:00:00Z", "2026-01-16 08:00:00Z", "2026-01-16 09:00:00+01", "2026-01-16T04:30:00-03:30",
+          "2026-01-16 08:19:32+00:19:32", "2026-01-17 00:00:00+16", "2026-01-16 08:00Z", "2026-01-16T09:00+01",
+          "2026-01-16 08:00:00.000 UTC", "2026-01-16 08:00 GMT", "2026-01-16 09:00:00 +01"})
         if (std::string_view(text).ends_with("+16"))
             EXPECT_THROW(ParseMoment(text), Error);
         else
             EXPECT_EQ(ParseMoment(text), eight) << text;
     EXPECT_EQ(ParseMoment("2026-01-16 09:00:00.5+01"), eight + 500ms);
     EXPECT_THAT(Refusal([] { ParseMoment("2026-01-16 08:00:00"); }).hint, HasSubstr("2026-01-16 08:00:00+01"));
-    for (const char *text : {"", "now", "2026-01-16", "2026-01-16 08:00", "2026-01-16 08:00:00 +01",
-                             "2026-01-16 08:00:00+1", "2026-01-16 08:00:00+01:", "2026-01-16 08:00:00+01:60"})
+    EXPECT_THAT(Refusal([] { ParseMoment("2026-01-16 08:00"); }).hint, HasSubstr("\"2026-01-16 08:00+01\""));
+    EXPECT_THAT(Refusal([] { ParseMoment("2026-01-16 08:00:00.5 CET"); }).hint,
+                HasSubstr("\"2026-01-16 08:00:00.5+01\""));
+    for (const char *text :
+         {"", "now", "2026-01-16", "2026-01-16 08:00:", "2026-01-16 08:00:00  +01", "2026-01-16 8:00Z",
+          "2026-01-16 08:00:00+1", "2026-01-16 08:00:00+01:", "2026-01-16 08:00:00+01:60"})
         EXPECT_THROW(ParseMoment(text), Error) << text;
 }
 
