@@ -62,14 +62,23 @@ RecoveryGoal GoalOf(Engine &engine, const std::shared_ptr<Repository> &repositor
             "older than the backup, choose an earlier one with --restore-point",
             target.value));
         break;
-    case kXid:
-        goal.kind = RecoveryGoal::Kind::kUnplaced;
-        warnings.push_back(
-            "the store does not say where a transaction lies: if it is older than the backup, choose an earlier one "
-            "with "
-            "--restore-point");
+    case kXid: goal.kind = RecoveryGoal::Kind::kUnplaced; goal.transaction = std::stoull(target.value);
     }
     return goal;
+}
+
+void WarnOfTransaction(const Recovery &recovery, const RecoveryWindow &window, std::vector<std::string> &warnings) {
+    auto base = std::ranges::find(recovery.bases, window.backup, &BaseBackup::id);
+    if (base != recovery.bases.end() && !base->snapshot)
+        warnings.push_back(fmt::format(
+            "backup {} does not say which transactions had ended before it did: if that one had, choose an earlier "
+            "backup with --restore-point",
+            window.backup));
+    warnings.push_back(
+        "the store does not say where a transaction ended: if its WAL has no such one, the server stops at the end of "
+        "it with "
+        "\"recovery ended before configured recovery target was reached\", and the command can be run again with "
+        "another target and --delta");
 }
 
 Error Outside(const Repository &repository, const Recovery &recovery, const RecoveryTarget &target,
@@ -239,6 +248,12 @@ RecoveryChoice ChooseRecovery(Engine &engine, const std::shared_ptr<Repository> 
         [&](const BaseBackup &backup, const RecoveryWindow &window) { return times.Contain(backup, window); });
     if (!choice.window) throw Outside(*repository, recovery, target, choice.why_not);
     out.window = *choice.window;
+    auto base = std::ranges::find(recovery.bases, out.window.backup, &BaseBackup::id);
+    if (base->damaged)
+        out.warnings.push_back(fmt::format(
+            "the newest verification of backup {} found it damaged: the restore ends where it comes to that",
+            base->id));
+    if (goal.transaction) WarnOfTransaction(recovery, out.window, out.warnings);
     out.named = goal.backup.has_value();
     for (BackupSummary &backup : recovery.backups)
         if (backup.manifest.clear.backup == out.window.backup) out.backup = std::move(backup);

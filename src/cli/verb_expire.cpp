@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ostream>
+#include <set>
 
 #include "cli/engine.h"
 #include "cli/output.h"
@@ -32,19 +34,29 @@ std::optional<Policy> PolicyOf(Engine &engine, const std::shared_ptr<Repository>
     return policy;
 }
 
-// Base backups whose branch the cluster did not go on from: no window of theirs is on the owner's timeline.
-std::set<BackupId> LeftBehind(Engine &engine, const std::shared_ptr<Repository> &repository) {
+struct BaseBackups {
+    std::set<BackupId>
+        left_behind;    // the cluster did not go on from their branch: no window of theirs is on the owner's timeline
+    std::set<BackupId> without_wal;    // none of their windows opens
+};
+
+BaseBackups LookAtBases(Engine &engine, const std::shared_ptr<Repository> &repository) {
     Recovery recovery = ReadRecovery(engine, repository);
     std::optional<Writer> owner = NewestWriter(*repository);
-    std::set<BackupId> left_behind;
-    for (const BaseBackup &backup : recovery.bases) left_behind.insert(backup.id);
-    for (const RecoveryWindow &window : recovery.windows)
-        if (window.Opens() && (!owner || window.timeline.value == owner->timeline)) left_behind.erase(window.backup);
-    if (left_behind.size() == recovery.bases.size()) left_behind.clear();    // the owner's history has not come yet
-    return left_behind;
+    BaseBackups out;
+    for (const BaseBackup &backup : recovery.bases) out.left_behind.insert(backup.id);
+    out.without_wal = out.left_behind;
+    for (const RecoveryWindow &window : recovery.windows) {
+        if (!window.Opens()) continue;
+        out.without_wal.erase(window.backup);
+        if (!owner || window.timeline.value == owner->timeline) out.left_behind.erase(window.backup);
+    }
+    if (out.left_behind.size() == recovery.bases.size())
+        out.left_behind.clear();    // the owner's history has not come yet
+    return out;
 }
 
-BackupInfo ForRetention(const BackupSummary &backup) {
+BackupInfo ForRetention(const BackupSummary &backup, const BaseBackups &bases) {
     const Json &body = backup.manifest.body;
     BackupInfo out;
     out.id = backup.manifest.clear.backup;
@@ -55,9 +67,14 @@ BackupInfo ForRetention(const BackupSummary &backup) {
         out.database = body.value("database", "");
     }
     out.finished = backup.manifest.clear.finished;
+    out.stored = backup.stored_at;
     out.held = backup.hold.held;
     out.held_until = backup.hold.until;
-    out.verified = backup.verified && backup.verified->body.is_object() && backup.verified->body.value("ok", false);
+    bool judged = backup.verified && backup.verified->body.is_object();
+    out.verified = judged && backup.verified->body.value("ok", false);
+    if ((judged && !backup.verified->body.value("ok", true)) || bases.without_wal.contains(out.id))
+        out.state = BackupState::kDamaged;
+    out.left_behind = bases.left_behind.contains(out.id);
     return out;
 }
 
@@ -135,19 +152,22 @@ Json Run(Engine &engine, const Arguments &arguments) {
     bool dry_run = arguments.Bool("dry_run");
     std::shared_ptr<Repository> repository = dry_run ? engine.OpenForReading() : engine.OpenForWriting();
     std::optional<Policy> policy = PolicyOf(engine, repository, arguments.Raw("policy"), dry_run);
+    // A clock that was set ahead makes nothing older than the store says.
     TimePoint now = engine.clock().Now();
+    if (!dry_run) now = std::min(now, StoreNow(repository->storage(), engine.random()));
 
-    std::set<BackupId> left_behind;
-    if (policy && policy->pitr_window) left_behind = LeftBehind(engine, repository);
+    std::vector<BackupSummary> found = ListBackups(*repository, engine.Keys(repository).get(), now);
+    BaseBackups bases;
+    if (policy && std::ranges::any_of(found, [](const auto &one) { return one.manifest.clear.kind == "physical"; }))
+        bases = LookAtBases(engine, repository);
     std::vector<BackupInfo> backups;
-    for (const BackupSummary &backup : ListBackups(*repository, engine.Keys(repository).get(), now)) {
+    for (const BackupSummary &backup : found) {
         if (!backup.error.empty() || !backup.manifest.readable())
             throw Error(Code::kCorrupt,
                         fmt::format("backup {} cannot be read, so nothing expires", backup.manifest.clear.backup),
                         backup.error,
                         "Verify it, or give the key; retention must know every backup before it ends one.");
-        backups.push_back(ForRetention(backup));
-        backups.back().left_behind = left_behind.contains(backups.back().id);
+        backups.push_back(ForRetention(backup, bases));
     }
     Json result{{"state", "done"}, {"dry_run", dry_run}, {"verdicts", Json::array()}, {"ended", Json::array()}};
     if (policy)

@@ -61,6 +61,8 @@ StoppedBackup BackupControl::Stop() {
         out.label = stopped.String(0, 1);
         out.tablespace_map = stopped.String(0, 2);
         if (!stopped.IsNull(0, 3)) out.stop_timeline = ParseTimelineId(stopped.Text(0, 3));
+        if (kind_ == BackedUp::kPrimary)
+            out.snapshot = connection_.Query("SELECT pg_catalog.pg_current_snapshot()").String(0, 0);
     } catch (Error &error) {
         AsConflict(error);
         throw;

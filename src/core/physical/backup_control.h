@@ -14,6 +14,7 @@ struct StoppedBackup {
     BackupLabel parsed;
     Lsn stop;
     TimelineId stop_timeline;            // 0: a standby does not tell
+    std::string snapshot = {};           // which transactions had ended by then; empty: a standby does not tell
     std::optional<TimePoint> at = {};    // by the clock of the server whose WAL it is, where that is another machine's
 };
 

@@ -431,6 +431,7 @@ private:
                 {"lsn", stopped.stop.Text()},
                 {"start_lsn", source_->start().Text()},
                 {"stop_lsn", stopped.stop.Text()},
+                {"stop_snapshot", stopped.snapshot},
                 {"from_standby", request_.standby.has_value()},
                 {"host", request_.host},
                 {"directory", ToJson(request_.directory)},

@@ -100,6 +100,7 @@ private:
         reasons_[i] += reason;
     }
     bool Judged(std::size_t i) const { return backups_[i].state != BackupState::kRunning; }
+    Duration AgeOf(std::size_t i) const { return now_ - std::max(backups_[i].finished, backups_[i].stored); }
     bool Counts(std::size_t i) const { return backups_[i].state == BackupState::kComplete; }
 
     void Last(std::uint32_t count) {
@@ -113,8 +114,7 @@ private:
 
     void Within(Duration age) {
         for (std::size_t i = 0; i < backups_.size(); i++)
-            if (Judged(i) && now_ - backups_[i].finished <= age)
-                Keep(i, fmt::format("younger than keep_within {}", AgeWords(age)));
+            if (Judged(i) && AgeOf(i) <= age) Keep(i, fmt::format("younger than keep_within {}", AgeWords(age)));
     }
 
     // The one that a recovery to the window's first moment begins from.
@@ -123,7 +123,7 @@ private:
         for (std::size_t i = 0; i < backups_.size(); i++) {
             if (!Counts(i) || backups_[i].left_behind) continue;
             first = i;
-            if (now_ - backups_[i].finished >= window) break;
+            if (AgeOf(i) >= window) break;
         }
         if (first) Keep(*first, fmt::format("the recovery window of {} begins with it", AgeWords(window)));
     }

@@ -26,6 +26,7 @@ struct BackupInfo {
     std::string source;
     std::string database;
     TimePoint finished{};
+    TimePoint stored{};    // by the store's clock, if that is known: the later of the two tells how old it is
     bool held = false;
     std::optional<TimePoint> held_until;    // of a hold: nothing means for ever
     bool verified = false;

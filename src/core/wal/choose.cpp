@@ -33,8 +33,11 @@ std::string WhyNot(const WalArchive &archive, const BaseBackup &backup, const Re
                    const RecoveryGoal &goal) {
     if (!window.Opens()) return fmt::format("it cannot be restored: WAL segment {} is missing", window.missing.Text());
     switch (goal.kind) {
-    case kConsistent:
-    case kUnplaced: return {};
+    case kConsistent: return {};
+    case kUnplaced:
+        if (goal.transaction && backup.snapshot && backup.snapshot->HasEnded(*goal.transaction))
+            return fmt::format("transaction {} had ended before it did", *goal.transaction);
+        return {};
     case kEnd:
         if (window.end == RecoveryWindow::End::kArchive) return {};
         return fmt::format("its WAL ends at {}: {}", window.until.Text(), WhyItEnds(window));
@@ -71,19 +74,20 @@ WindowChoice ChooseWindow(const WalArchive &archive, const std::vector<BaseBacku
                           const std::vector<RecoveryWindow> &windows, const RecoveryGoal &goal,
                           const std::function<bool(const BaseBackup &, const RecoveryWindow &)> &reaches) {
     WindowChoice choice;
-    for (const BaseBackup &backup : backups) {
-        if (goal.backup && backup.id != *goal.backup) continue;
-        TimelineId follow = TimelineToFollow(archive, backup, goal.timeline);
-        std::string why_not = fmt::format("timeline {} did not go through it", follow.value);
-        for (const RecoveryWindow &window : windows) {
-            if (window.backup != backup.id || window.timeline != follow) continue;
-            why_not = WhyNot(archive, backup, window, goal);
-            bool later = goal.kind == kTime && window.Opens() && goal.time > *window.until_stored;
-            if (why_not.empty() || (later && goal.time >= window.opens && reaches && reaches(backup, window)))
-                return {&window, {}};
+    for (bool damaged : {false, true})
+        for (const BaseBackup &backup : backups) {
+            if (backup.damaged != damaged || (goal.backup && backup.id != *goal.backup)) continue;
+            TimelineId follow = TimelineToFollow(archive, backup, goal.timeline);
+            std::string why_not = fmt::format("timeline {} did not go through it", follow.value);
+            for (const RecoveryWindow &window : windows) {
+                if (window.backup != backup.id || window.timeline != follow) continue;
+                why_not = WhyNot(archive, backup, window, goal);
+                bool later = goal.kind == kTime && window.Opens() && goal.time > *window.until_stored;
+                if (why_not.empty() || (later && goal.time >= window.opens && reaches && reaches(backup, window)))
+                    return {&window, {}};
+            }
+            if (choice.why_not.empty()) choice.why_not = fmt::format("backup {}: {}", backup.id, why_not);
         }
-        if (choice.why_not.empty()) choice.why_not = fmt::format("backup {}: {}", backup.id, why_not);
-    }
     return choice;
 }
 

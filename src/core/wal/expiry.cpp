@@ -82,7 +82,7 @@ private:
                                : fmt::format("backup {} is later, and no kept one needs it", later->id)};
         if (timeline != needs_.owner)
             for (const BaseBackup &backup : needs_.kept)
-                if (backup.timeline > timeline && backup.stored_at > stored_at)
+                if (!backup.damaged && backup.timeline > timeline && backup.stored_at > stored_at)
                     return {false, fmt::format("timeline {} was left, and no kept backup needs it", timeline.value)};
         return {true, "no kept base backup proves that it is not needed"};
     }
@@ -91,13 +91,13 @@ private:
         return history.DescendsFrom(backup.stop_timeline, backup.stop);
     }
 
-    // nullopt: no kept backup reaches it, or nothing came on it within the recovery window.
+    // nullopt: no kept backup reaches it, or nothing came on it within the recovery window, which begins with no damaged one.
     std::optional<Line> LineOf(const TimelineHistory &history) const {
         const BaseBackup *oldest = nullptr, *before_window = nullptr;
         for (const BaseBackup &backup : needs_.kept) {
             if (!Reaches(backup, history)) continue;
             if (!oldest || backup.start < oldest->start) oldest = &backup;
-            if (needs_.recovery_window && backup.stored_at <= needs_.now - *needs_.recovery_window &&
+            if (needs_.recovery_window && !backup.damaged && backup.stored_at <= needs_.now - *needs_.recovery_window &&
                 (!before_window || backup.start > before_window->start))
                 before_window = &backup;
         }
@@ -141,11 +141,11 @@ private:
         return false;
     }
 
-    // The first of them.
+    // The first of them that is whole.
     const BaseBackup *LaterOnItsLine(TimelineId timeline, const Extent &extent) const {
         const BaseBackup *first = nullptr;
         for (const BaseBackup &backup : needs_.kept)
-            if (OnLine(histories_.at(backup.timeline), timeline, extent) &&
+            if (!backup.damaged && OnLine(histories_.at(backup.timeline), timeline, extent) &&
                 extent.to <= SegmentStart(backup.start, backup.segment_size) && (!first || backup.start < first->start))
                 first = &backup;
         return first;

@@ -157,6 +157,9 @@ std::optional<BaseBackup> BaseBackupOf(const BackupSummary &backup) {
     out.segment_size = WalSegmentSize(JsonNumber(body, "wal_segment_size", kWhat));
     out.stopped = body.contains("stopped") ? ParseTime(JsonString(body, "stopped", kWhat)) : manifest.clear.finished;
     out.stored_at = backup.stored_at;
+    out.damaged = backup.verified && backup.verified->body.is_object() && !backup.verified->body.value("ok", true);
+    if (std::string snapshot = body.value("stop_snapshot", ""); !snapshot.empty())
+        out.snapshot = ParseSnapshot(snapshot);
     return out;
 }
 

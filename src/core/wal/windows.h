@@ -8,9 +8,11 @@
 // the store's clock.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "pgdata/snapshot.h"
 #include "pgdata/wal_gap.h"
 #include "repo/catalog.h"
 #include "repo/wal_floors.h"
@@ -24,8 +26,10 @@ struct BaseBackup {
     TimelineId timeline, stop_timeline;    // of its start and its stop
     Lsn start, stop;
     WalSegmentSize segment_size{std::uint64_t{16} << 20};
-    TimePoint stopped{};      // by the clock of the machine it was taken on
-    TimePoint stored_at{};    // by the store's
+    TimePoint stopped{};                   // by the clock of the machine it was taken on
+    TimePoint stored_at{};                 // by the store's
+    bool damaged = false;                  // as its newest verification found
+    std::optional<Snapshot> snapshot{};    // at its stop; older ones and those of a standby alone do not say
 };
 
 // nullopt for a backup of another kind and for one that cannot be read.

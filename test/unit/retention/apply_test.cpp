@@ -240,6 +240,29 @@ TEST(Retention, KeepsTheBackupWithWhichTheRecoveryWindowBegins) {
         << "while none is as old as the window, the oldest";
 }
 
+// Copied to another bucket they are younger there; a machine whose clock was behind called them older than they were.
+TEST(Retention, ABackupIsAsOldAsTheYoungerOfItsTwoTimes) {
+    const TimePoint now = ParseTime("2026-01-16T08:00:00Z");
+    std::vector<BackupInfo> backups(3);
+    for (std::size_t i = 0; i < 3; i++) {
+        backups[i].id = std::string(1, static_cast<char>('a' + i));
+        backups[i].sequence = i + 1;
+        backups[i].kind = "physical";
+        backups[i].finished = now - std::chrono::days(300 - 10 * static_cast<int>(i));
+        backups[i].stored = now - std::chrono::days(3);
+    }
+    backups[0].stored = backups[0].finished;
+    auto kept = [&](const Policy &policy) {
+        std::string ids;
+        for (const Verdict &verdict : Apply(policy, backups, now))
+            if (verdict.keep) ids += verdict.id;
+        return ids;
+    };
+    EXPECT_EQ(kept({.keep_within = std::chrono::days(7)}), "cb");
+    EXPECT_EQ(kept({.keep_last = 1, .pitr_window = std::chrono::days(7)}), "ca") << "the window begins with the first";
+    EXPECT_EQ(kept({.keep_daily = 30}), "cba") << "days are those on which they were taken";
+}
+
 TEST(Retention, ARecoveryWindowIsOfBaseBackups) {
     EXPECT_EQ(Print(Apply({.keep_last = 1, .pitr_window = std::chrono::days(3)},
                           {Backup(1, "2026-01-11T02:00:00Z"), Backup(2, "2026-01-16T02:00:00Z")}, kNow)),

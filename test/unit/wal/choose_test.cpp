@@ -109,6 +109,32 @@ TEST_F(ChooseOnOneTimeline, WithoutATargetTakesTheNewest) {
     EXPECT_EQ(Chosen({.kind = kUnplaced}), "c on 1");
 }
 
+TEST_F(ChooseOnOneTimeline, ADamagedBackupIsTheLastResort) {
+    backups[0].damaged = true;
+    EXPECT_EQ(Chosen({}), "b on 1");
+    EXPECT_EQ(At("0/B000100"), "b on 1");
+    EXPECT_EQ(Chosen({.kind = kEnd, .backup = "c"}), "c on 1") << "it was asked for";
+    backups[1].damaged = true;
+    EXPECT_EQ(Chosen({}), "c on 1");
+    EXPECT_EQ(At("0/6000000"), "b on 1");
+}
+
+TEST_F(ChooseOnOneTimeline, ATransactionMustNotHaveEndedBeforeTheBackup) {
+    backups[0].snapshot = ParseSnapshot("700:710:705");
+    backups[1].snapshot = ParseSnapshot("500:500:");
+    auto transaction = [&](std::uint64_t xid, std::optional<BackupId> backup = {}) {
+        return Chosen({.kind = kUnplaced, .transaction = xid, .backup = backup});
+    };
+    EXPECT_EQ(transaction(710), "c on 1");
+    EXPECT_EQ(transaction(705), "c on 1") << "it was under way";
+    EXPECT_EQ(transaction(709), "b on 1");
+    EXPECT_EQ(transaction(500), "b on 1");
+    EXPECT_EQ(transaction(499), "backup c: transaction 499 had ended before it did");
+    EXPECT_EQ(transaction(600, "c"), "backup c: transaction 600 had ended before it did");
+    backups[0].snapshot.reset();
+    EXPECT_EQ(transaction(600), "c on 1") << "nobody knows";
+}
+
 TEST_F(ChooseOnOneTimeline, ABackupThatIsNamedIsTheOnlyOne) {
     RecoveryGoal goal{.kind = kPosition, .position = ParseLsn("0/C000000"), .backup = "b"};
     EXPECT_EQ(Chosen(goal), "b on 1");

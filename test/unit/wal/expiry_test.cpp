@@ -97,6 +97,30 @@ TEST_F(ExpiryTest, OlderThanTheRecoveryWindowOnlyWhatABackupNeedsItselfStays) {
     EXPECT_EQ(ReasonOf(1, 15), "it is in the recovery window since backup a");
 }
 
+TEST_F(ExpiryTest, ADamagedBackupIsNoReasonToDelete) {
+    sample.Segments(1, 1, 40);
+    Keep("a", 1, "0/3000028", "0/4000100");
+    Keep("b", 1, "0/9000028", "0/A000100");
+    Keep("c", 1, "0/14000028", "0/14000100");
+    Keep("d", 1, "0/1E000028", "0/1E000100");
+    auto damage = [&](const BackupId &id) { std::ranges::find(needs.kept, id, &BaseBackup::id)->damaged = true; };
+    needs.now = ArchiveSample::Minute(40);
+    needs.recovery_window = 15min;
+    damage("c");
+    EXPECT_EQ(Verdicts(),
+              "1: 1-2 goes, 3-4 stays, 5-8 goes, 9-10 stays, 11-19 stays, 20 stays, 21-29 stays, 30 stays, 31-40 stays")
+        << "the window begins with b";
+    for (const char *id : {"a", "b", "d"}) damage(id);
+    for (bool window : {true, false}) {
+        if (!window) needs.recovery_window.reset();
+        EXPECT_EQ(Verdicts(),
+                  "1: 1-2 stays, 3-4 stays, 5-8 stays, 9-10 stays, 11-19 stays, 20 stays, 21-29 stays, 30 stays, "
+                  "31-40 stays")
+            << "some of it may come back";
+    }
+    EXPECT_EQ(ReasonOf(1, 2), "no kept base backup proves that it is not needed");
+}
+
 TEST_F(ExpiryTest, AWindowReachesBackToItsBackupEvenWhenTheServerIsIdle) {
     sample.Segments(1, 1, 12);
     Keep("b", 1, "0/5000028", "0/5000100");
