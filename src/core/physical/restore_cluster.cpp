@@ -21,6 +21,13 @@ std::optional<std::filesystem::path> GivenPlaceOf(const ClusterRestore &request,
     return std::nullopt;
 }
 
+std::string TablespaceList(const std::map<std::uint32_t, std::string> &tablespaces) {
+    std::string list;
+    for (const auto &[oid, location] : tablespaces)
+        list += fmt::format("{}{} in \"{}\"", list.empty() ? "" : ", ", oid, location);
+    return list.empty() ? "It has none." : fmt::format("It has {}.", list);
+}
+
 std::vector<SpaceRoot> SpaceRootsOf(const ClusterRestore &request, const ClusterRestorePlan &plan,
                                     const Manifest &backup, const std::shared_ptr<FrameReader> &frames) {
     bool is_new = plan.occupant == Occupant::kNothing;
@@ -99,9 +106,11 @@ ClusterRestorePlan PlanClusterRestore(const ClusterRestore &request, const Manif
             known = known || key == std::to_string(oid) || key == location;
         if (!known)
             throw Error(Code::kInvalidArgument,
-                        fmt::format("backup {} has no tablespace \"{}\"", backup.clear.backup, key), {},
+                        fmt::format("backup {} has no tablespace \"{}\"", backup.clear.backup, key),
+                        TablespaceList(plan.tablespaces_were),
                         "Tablespaces are named by oid or by the directory where they were.");
     }
+    CheckTablespacesApart(request.pgdata, plan.tablespaces);
     RestoreDirectory directory = LookAtRestoreDirectory(request.pgdata);
     CheckMayRestoreInto(directory, backup, request.cluster, request.delta);
     plan.occupant = directory.occupant;

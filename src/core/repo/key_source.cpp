@@ -177,6 +177,8 @@ Key ParseKey(std::string_view value, std::string_view reference) {
     } catch (const Error &) {
         value = {};    // said below, without the value
     }
+    if (reference.starts_with("command:"))
+        reference = reference.substr(0, reference.find(' '));    // a token may follow
     throw Error(Code::kInvalidArgument, fmt::format("what \"{}\" gives is not a key", reference), {},
                 "A key is 32 bytes written as 64 hexadecimal digits or as base64; pg_ark key init makes one.");
 }

@@ -58,12 +58,33 @@ TEST(RecoverySettings, ATargetMakesSense) {
     RecoveryTarget words;
     words.timeline = "3";
     words.action = "pause";
+    EXPECT_TRUE(Refused(words)) << "at what?";
+    words.kind = kImmediate;
     EXPECT_FALSE(Refused(words));
     words.timeline = "newest";
     EXPECT_TRUE(Refused(words));
     words.timeline = "latest";
     words.action = "stop";
     EXPECT_TRUE(Refused(words));
+}
+
+TEST(RecoverySettings, NumbersAreWhatTheServerTakesThemFor) {
+    using enum RecoveryTarget::Kind;
+    for (const char *xid : {"0", "2", "4294967296", "18446744073709551616", "", "7 ", "0x10", "-3"})
+        EXPECT_TRUE(Refused({.kind = kXid, .value = xid})) << xid;
+    for (const char *xid : {"3", "4294967295", "4294967299"})
+        EXPECT_FALSE(Refused({.kind = kXid, .value = xid})) << xid;
+    for (const char *timeline : {"0", "4294967296", "1x", ""}) {
+        RecoveryTarget target;
+        target.timeline = timeline;
+        EXPECT_TRUE(Refused(target)) << timeline;
+    }
+    // With a zero in front a server takes it for an octal number.
+    RecoveryTarget target{.kind = kXid, .value = "0731"};
+    target.timeline = "010";
+    std::string settings = RecoverySettings(target, "cp");
+    EXPECT_NE(settings.find("recovery_target_xid = '731'\n"), std::string::npos) << settings;
+    EXPECT_NE(settings.find("recovery_target_timeline = '10'\n"), std::string::npos) << settings;
 }
 
 TEST(RecoverySettings, WordsAreQuotedForShellAndServer) {

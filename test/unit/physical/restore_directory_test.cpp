@@ -1,6 +1,8 @@
 #include "physical/restore_directory.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/shm.h>
 #include <unistd.h>
 
 #include "physical/restore_space.h"
@@ -77,6 +79,57 @@ TEST_F(RestoreDirectoryTest, ARunningServerIsLeftAlone) {
     EXPECT_EQ(Refusal(true), Code::kConflict);
     Write("postmaster.pid", AsBytes("4194305\n/data\n"));    // beyond the largest that Linux gives
     EXPECT_EQ(Refusal(true), std::nullopt);
+}
+
+TEST_F(RestoreDirectoryTest, SessionsThatOutliveTheirPostmasterAreLeftAlone) {
+    MakeCluster();
+    backup.body["system_identifier"] = std::to_string(Look().control->system_identifier);
+    int id = shmget(IPC_PRIVATE, 4096, 0600);
+    ASSERT_GE(id, 0);
+    void *memory = shmat(id, nullptr, 0);
+    shmctl(id, IPC_RMID, nullptr);    // goes when nobody is attached any more
+    auto write = [&](unsigned long key) {
+        Write("postmaster.pid",
+              AsBytes(fmt::format("4194305\n/data\n1764300000\n5432\n/tmp\n*\n{:9} {:9}\nready\n", key, id)));
+    };
+    write(0);
+    EXPECT_EQ(Refusal(true), Code::kConflict);
+    write(7);
+    EXPECT_EQ(Refusal(true), std::nullopt) << "the memory of somebody else";
+    write(0);
+    shmdt(memory);
+    EXPECT_EQ(Refusal(true), std::nullopt);
+}
+
+TEST_F(RestoreDirectoryTest, WhatIsNoDirectoryIsTold) {
+    Write("file", AsBytes("x"));
+    Write("empty", {});
+    std::filesystem::create_symlink("nowhere", directory.path() / "link");
+    for (const char *name : {"file", "empty", "link", "file/below"}) {
+        std::filesystem::path path = directory.path() / name;
+        EXPECT_EQ(Thrown([&] { LookAtRestoreDirectory(path); }), Code::kInvalidArgument) << name;
+        EXPECT_EQ(Thrown([&] { CheckTablespacePlace(Look(), backup, 16400, path, true); }), Code::kInvalidArgument)
+            << name;
+    }
+    std::filesystem::create_directory(directory.path() / "real");
+    std::filesystem::create_directory_symlink("real", directory.path() / "good");
+    EXPECT_EQ(LookAtRestoreDirectory(directory.path() / "good").occupant, Occupant::kNothing);
+}
+
+TEST_F(RestoreDirectoryTest, TablespacesDoNotShareADirectory) {
+    std::filesystem::path pgdata = directory.path() / "main", other = directory.path() / "other";
+    std::filesystem::create_directory(other);
+    std::filesystem::create_directory_symlink(other, directory.path() / "link");
+    auto refusal = [&](std::map<std::uint32_t, std::filesystem::path> places) {
+        return Thrown([&] { CheckTablespacesApart(pgdata, places); });
+    };
+    EXPECT_EQ(refusal({{1, other}, {2, directory.path() / "third"}, {3, pgdata / "within"}}), std::nullopt);
+    EXPECT_EQ(refusal({{1, other}, {2, other}}), Code::kInvalidArgument);
+    EXPECT_EQ(refusal({{1, other / "x"}, {2, directory.path() / "link" / "x"}}), Code::kInvalidArgument);
+    EXPECT_EQ(refusal({{1, pgdata}}), Code::kInvalidArgument);
+    EXPECT_EQ(refusal({{1, pgdata / "pg_tblspc" / "1"}}), Code::kInvalidArgument);
+    EXPECT_EQ(refusal({{1, pgdata / "base"}}), Code::kInvalidArgument);
+    EXPECT_EQ(refusal({{1, directory.path()}}), std::nullopt) << "around it is no harm";
 }
 
 TEST_F(RestoreDirectoryTest, AnUnfinishedRestoreGoesOnWithItsBackup) {
