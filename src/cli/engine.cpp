@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -147,8 +148,8 @@ bool Engine::ServerReachable() {
     try {
         Server();
         return true;
-    } catch (const Error &error) {
-        if (error.code != Code::kUnavailable) throw;
+    } catch (const Error &error) {    // one that lets us not in cannot be asked either
+        if (error.code != Code::kUnavailable && error.code != Code::kPermissionDenied) throw;
         server_error_ = error.message;
         return false;
     }
@@ -233,6 +234,20 @@ std::shared_ptr<Repository> Engine::OpenPath(IfMissing if_missing) {
 }
 
 std::shared_ptr<Repository> Engine::OpenForReading() { return OpenPath(IfMissing::kThrow); }
+
+std::shared_ptr<Repository> Engine::OpenToRestore(const std::string &system_identifier) {
+    std::string wanted = config_.Text("cluster"), why_none;
+    if (repository_ || ParseClusterPath(wanted)) return OpenForReading();
+    StoragePtr store = Store();
+    std::vector<ClusterName> clusters = Clusters(why_none);
+    auto keep = [&](const auto &fits) {
+        if (std::ranges::any_of(clusters, fits)) std::erase_if(clusters, [&](const auto &one) { return !fits(one); });
+    };
+    if (!wanted.empty()) std::erase_if(clusters, [&](const ClusterName &cluster) { return cluster.name != wanted; });
+    keep([&](const ClusterName &cluster) { return cluster.system_identifier == system_identifier; });
+    if (clusters.size() != 1) return OpenForReading();
+    return repository_ = Repository::Open(store, clusters.front());
+}
 
 std::shared_ptr<Repository> Engine::OpenIfThere() { return OpenPath(IfMissing::kNull); }
 

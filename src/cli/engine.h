@@ -71,7 +71,9 @@ public:
 
     // The cluster path of this server in the store, or, when no server is reachable, the only one there (or that of --cluster).
     std::shared_ptr<Repository> OpenForReading();
-    // The same; this server's right to write is claimed (kConflict for a copy of a cluster).
+    // The one that is named, the only one there, or that of the system identifier; no server is asked. Else as for reading.
+    std::shared_ptr<Repository> OpenToRestore(const std::string &system_identifier);
+    // As for reading; this server's right to write is claimed (kConflict for a copy of a cluster).
     std::shared_ptr<Repository> OpenForWriting();
     // The same; a promoted server may follow the owner by itself (ClaimWriter).
     std::shared_ptr<Repository> OpenForArchiving(

@@ -276,6 +276,10 @@ int RunJob() {
     } catch (const Error &error) {
         SendError(events, error, changed);
         status = ExitCodeOf(error.code);
+    } catch (const std::filesystem::filesystem_error &error) {
+        Error told = FileError(error);
+        SendError(events, told, changed);
+        status = ExitCodeOf(told.code);
     } catch (const std::exception &error) {
         SendError(events, Error(Code::kInternal, error.what()), changed);
         status = 1;

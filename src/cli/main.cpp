@@ -3,9 +3,11 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <map>
 
+#include "base/file.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
 #include "cli/job.h"
@@ -142,6 +144,11 @@ int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
         log.reset();
         PrintError(error, parsed.json);
         return verb.exit_code(error.code);
+    } catch (const std::filesystem::filesystem_error &error) {
+        log.reset();
+        Error told = FileError(error);
+        PrintError(told, parsed.json);
+        return verb.exit_code(told.code);
     } catch (const std::exception &error) {
         log.reset();
         PrintError(Error(Code::kInternal, error.what()), parsed.json);

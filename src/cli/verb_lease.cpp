@@ -4,6 +4,7 @@
 
 #include "cli/engine.h"
 #include "cli/output.h"
+#include "cli/recovery.h"
 #include "cli/verb.h"
 
 namespace ark::cli {
@@ -18,6 +19,23 @@ Json WriterToJson(const Writer &writer) {
             {"at", FormatTime(writer.at)},
             {"reason", writer.reason},
             {"source", writer.fingerprint.source}};
+}
+
+// The catalog of a server that was recovered is of an earlier time: what the store has now, for it.
+void AddWhatThereIs(Json &result, Engine &engine, const std::shared_ptr<Repository> &repository) {
+    if (repository->encrypted() && !engine.ConfiguredKey()) return;
+    try {
+        Json backups = Json::array();
+        for (const BackupSummary &backup :
+             ListBackups(*repository, engine.Keys(repository).get(), engine.clock().Now()))
+            backups.push_back(BackupToJson(backup, *repository, engine.StoreName()));
+        result["backups"] = std::move(backups);
+    } catch (const Error &error) {    // it owns the path all the same
+        if (error.code == Code::kCancelled) throw;
+        result["warnings"] = Json::array({"the store's backups are not known: " + error.message});
+        return;
+    }
+    AddRecoveryIfReadable(result, engine, repository);
 }
 
 Json Run(Engine &engine, const Arguments &arguments) {
@@ -42,10 +60,13 @@ Json Run(Engine &engine, const Arguments &arguments) {
                     "Give --reason \"the old server is gone\".");
     Writer taken =
         TakeOver(*repository, engine.SelfAsWriter(), arguments.Text("reason"), engine.clock(), engine.random());
-    return {{"state", "done"},
-            {"cluster", repository->cluster().Path()},
-            {"writer", WriterToJson(taken)},
-            {"message", fmt::format("this server now owns {} (epoch {})", repository->cluster().Path(), taken.epoch)}};
+    Json result{
+        {"state", "done"},
+        {"cluster", repository->cluster().Path()},
+        {"writer", WriterToJson(taken)},
+        {"message", fmt::format("this server now owns {} (epoch {})", repository->cluster().Path(), taken.epoch)}};
+    AddWhatThereIs(result, engine, repository);
+    return result;
 }
 
 }    // namespace

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <ostream>
+#include <string_view>
 
 #include "cli/engine.h"
 #include "cli/output.h"
@@ -31,6 +34,10 @@ Json Run(Engine &engine, const Arguments &arguments) {
         return result;
     }
     std::string database = arguments.Text("database"), kind = arguments.Text("kind");
+    constexpr std::string_view kKinds[] = {"", "logical", "entities", "physical", "files"};
+    if (std::ranges::find(kKinds, kind) == std::end(kKinds))
+        throw Error(Code::kInvalidArgument, fmt::format("there is no backup kind \"{}\"", kind), {},
+                    "The kinds are logical, entities and physical.");
     Json backups = Json::array();
     for (const BackupSummary &backup :
          ListBackups(*repository, keys.get(), engine.clock().Now(), arguments.Bool("with_ended"))) {

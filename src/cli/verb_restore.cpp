@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <ostream>
 
 #include "cli/engine.h"
@@ -39,6 +42,14 @@ RecoveryTarget TargetOf(const Arguments &arguments) {
     return target;
 }
 
+// A directory as it is compared and shown: absolute, and without a slash at its end. What goes up (..) is followed as the system would.
+std::filesystem::path DirectoryOf(const std::string &text) {
+    std::filesystem::path path = std::filesystem::absolute(text);
+    bool goes_up = std::ranges::find(path, std::filesystem::path("..")) != path.end();
+    path = goes_up ? std::filesystem::weakly_canonical(path) : path.lexically_normal();
+    return path.has_filename() ? path : path.parent_path();
+}
+
 // "16390=/mnt/fast,/srv/old=/srv/new".
 std::map<std::string, std::filesystem::path> TablespacesOf(const Arguments &arguments) {
     std::map<std::string, std::filesystem::path> map;
@@ -47,7 +58,11 @@ std::map<std::string, std::filesystem::path> TablespacesOf(const Arguments &argu
         if (equals == std::string::npos || equals == 0 || pair[equals + 1] != '/')
             throw Error(Code::kInvalidArgument, fmt::format("\"{}\" does not say where a tablespace goes", pair), {},
                         "Give OID=DIRECTORY or OLD=DIRECTORY, with commas between several, and absolute paths.");
-        map[pair.substr(0, equals)] = pair.substr(equals + 1);
+        std::string of = pair.substr(0, equals);
+        if (of.starts_with('/')) of = DirectoryOf(of).string();
+        if (!map.emplace(of, DirectoryOf(pair.substr(equals + 1))).second)
+            throw Error(Code::kInvalidArgument, fmt::format("it is said twice where tablespace \"{}\" goes", of), {},
+                        "Say it once.");
     }
     return map;
 }
@@ -88,6 +103,29 @@ std::string UnfinishedBackup(const ClusterRestore &request) {
     return ours ? there.mark->backup : std::string();
 }
 
+RecoveryChoice Choose(Engine &engine, const std::shared_ptr<Repository> &repository, const ClusterRestore &request,
+                      const Arguments &arguments) {
+    std::string unfinished = UnfinishedBackup(request);
+    if (arguments.Has("restore_point") || unfinished.empty())
+        return ChooseRecovery(engine, repository, request.target, arguments.Text("restore_point"));
+    try {
+        return ChooseRecovery(engine, repository, request.target, unfinished);
+    } catch (Error &error) {    // it is gone, or does not reach the target
+        if (error.code != Code::kNotFound) throw;
+        if (request.delta) return ChooseRecovery(engine, repository, request.target, {});
+        throw error.WithHint(
+            fmt::format("\"{}\" holds an unfinished restore of backup {}, and the same command goes on with that. To "
+                        "restore another one there: --delta. Or give an empty directory.",
+                        request.pgdata.string(), unfinished));
+    }
+}
+
+// Of what is left there of a cluster; empty: nothing.
+std::string SystemIdentifierOf(const std::filesystem::path &pgdata) {
+    RestoreDirectory there = LookAtRestoreDirectory(pgdata);
+    return there.control ? std::to_string(there.control->system_identifier) : std::string();
+}
+
 bool OwnsPath(const Repository &repository, const std::filesystem::path &pgdata) {
     std::optional<Writer> owner = NewestWriter(repository);
     return owner && owner->fingerprint == FingerprintOf(pgdata);
@@ -113,7 +151,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     if (request.pgdata.empty())
         throw Error(Code::kInvalidArgument, "into which directory shall the cluster be restored?", {},
                     "Give --pgdata DIR.");
-    request.pgdata = std::filesystem::absolute(request.pgdata).lexically_normal();
+    request.pgdata = DirectoryOf(request.pgdata.string());
     request.tablespaces = TablespacesOf(arguments);
     request.target = TargetOf(arguments);
     request.jobs = static_cast<int>(engine.config().Int("jobs"));
@@ -121,11 +159,10 @@ Json Run(Engine &engine, const Arguments &arguments) {
     bool dry_run = arguments.Bool("dry_run");
 
     TimePoint started = engine.clock().Now();
-    std::shared_ptr<Repository> repository = engine.OpenForReading();
+    std::shared_ptr<Repository> repository = engine.OpenToRestore(SystemIdentifierOf(request.pgdata));
     request.cluster = repository->cluster().Path();
     request.owns_path = OwnsPath(*repository, request.pgdata);
-    RecoveryChoice choice =
-        ChooseRecovery(engine, repository, request.target, arguments.Text("restore_point", UnfinishedBackup(request)));
+    RecoveryChoice choice = Choose(engine, repository, request, arguments);
     const BackupSummary &backup = choice.backup;
     const ManifestClear &clear = backup.manifest.clear;
     request.target.reads_ahead = choice.window.end == RecoveryWindow::End::kArchive;
@@ -150,6 +187,10 @@ Json Run(Engine &engine, const Arguments &arguments) {
                 {"warnings", Json(choice.warnings)},
                 {"started_at", FormatTime(started, true)}};
     WarnOfNewerTablespaces(backup.manifest, plan, result["warnings"]);
+    if (geteuid() == 0)
+        result["warnings"].push_back(
+            "run by root, it writes files of root, and PostgreSQL does not run as root: give the directory, and its "
+            "tablespaces, to the user that will (chown -R) before the start, or run the command as that user");
     std::string what = fmt::format("{} files, {}", plan.files, HumanBytes(plan.bytes));
     if (dry_run) {
         bool compares = plan.occupant != Occupant::kNothing;

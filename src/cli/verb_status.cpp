@@ -5,6 +5,7 @@
 
 #include "cli/engine.h"
 #include "cli/output.h"
+#include "cli/recovery.h"
 #include "cli/verb.h"
 
 namespace ark::cli {
@@ -22,6 +23,19 @@ Json Judge(const Json &newest, TimePoint now, Duration warn, Duration critical) 
     return {{"code", 0}, {"text", "OK: " + text}};
 }
 
+// Without the WAL up to its end a base backup is none.
+void AskForItsWal(Json &backup, const Recovery &recovery) {
+    std::string missing;
+    for (const RecoveryWindow &window : recovery.windows) {
+        if (window.backup != TextOf(backup["backup_id"])) continue;
+        if (window.Opens()) return;
+        missing = window.missing.Text();
+    }
+    if (missing.empty()) return;
+    backup["restorable"] = false;
+    backup["why_not"] = fmt::format("WAL segment {} is missing", missing);
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     std::shared_ptr<Repository> repository = engine.OpenForReading();
     std::shared_ptr<KeyRing> keys =
@@ -31,10 +45,13 @@ Json Run(Engine &engine, const Arguments &arguments) {
     Json newest;
     std::uint64_t new_bytes = 0;
     for (const BackupSummary &backup : backups) {
-        if (newest.is_null() && backup.manifest.clear.kind == "logical")
+        const std::string &kind = backup.manifest.clear.kind;
+        if (newest.is_null() && (kind == "logical" || kind == "physical"))
             newest = BackupToJson(backup, *repository, engine.StoreName());
         new_bytes += backup.manifest.clear.new_bytes;
     }
+    if (newest.is_object() && newest["kind"] == "physical" && keys)
+        AskForItsWal(newest, ReadRecovery(engine, repository));
     std::optional<Writer> writer = NewestWriter(*repository);
     Json result{{"state", "done"},
                 {"cluster", repository->cluster().Path()},
@@ -78,7 +95,7 @@ Verb StatusVerb() {
     return {"status",
             "what the store knows of this cluster: newest backup, size, who writes",
             "With --nagios: one line, and exit status 0 (OK), 1 (WARNING) or 2 (CRITICAL) by the age of the newest "
-            "logical backup.",
+            "logical or base backup.",
             {{"nagios", FlagKind::kBool, "", "one line and a monitoring plugin's exit status"},
              {"warn", FlagKind::kText, "TIME", "age of the newest backup that warns (default: 25 h)"},
              {"critical", FlagKind::kText, "TIME", "age that is critical (default: 48 h)"}},

@@ -25,7 +25,9 @@ void Fd::Reset() {
     if (fd_ >= 0) close(Release());
 }
 
-void ThrowErrno(int error, std::string message) {
+namespace {
+
+Error ErrnoError(int error, std::string message) {
     Code code = Code::kUnavailable;
     if (error == ENOENT) code = Code::kNotFound;
     if (error == EEXIST) code = Code::kAlreadyExists;
@@ -35,7 +37,17 @@ void ThrowErrno(int error, std::string message) {
         failure.message += ": disk full";
         failure.WithSqlstate("53100").WithHint("Free space there, or choose another store.");
     }
-    throw failure;
+    return failure;
+}
+
+}    // namespace
+
+void ThrowErrno(int error, std::string message) { throw ErrnoError(error, std::move(message)); }
+
+Error FileError(const std::filesystem::filesystem_error &error) {
+    Error failure = ErrnoError(error.code().value(), fmt::format("could not work on \"{}\"", error.path1().string()));
+    failure.detail = error.what();
+    return failure;
 }
 
 Fd OpenFile(const std::filesystem::path &path, int flags, unsigned mode) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/error.h"
 
 namespace ark {
 
@@ -33,6 +34,7 @@ private:
 // All throw Error with errno's words in detail: kNotFound for ENOENT, kPermissionDenied for EACCES/EPERM/EROFS,
 // kAlreadyExists for EEXIST, kUnavailable for the rest (ENOSPC and EDQUOT say "disk full" in the message).
 [[noreturn]] void ThrowErrno(int error, std::string message);
+Error FileError(const std::filesystem::filesystem_error &error);    // the same of what the standard library threw
 
 Fd OpenFile(const std::filesystem::path &path, int flags, unsigned mode = 0600);    // adds O_CLOEXEC
 void WriteAll(int fd, ByteView bytes, std::string_view name);

@@ -147,6 +147,7 @@ BackupSummary FindBackup(const Repository &repository, KeyRing *keys, TimePoint 
     std::size_t shown = 0;
     for (const BackupSummary &backup : backups) {
         if (!by_id && !database.empty() && BodyText(backup, "database") != database) continue;
+        if (!IsOfKind(backup.manifest.clear, kind)) continue;
         if (shown++ == 5) break;
         std::string label = BodyText(backup, "label");
         near += (near.empty() ? "" : ", ") + backup.manifest.clear.backup + (label.empty() ? "" : " \"" + label + "\"");
