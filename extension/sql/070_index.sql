@@ -101,7 +101,7 @@ BEGIN
         INSERT INTO ark_private.store_check (store, "check", ok, detail, hint, checked_at)
         SELECT c->>'store', c->>'check', (c->>'ok')::boolean, c->>'detail', c->>'hint', clock_timestamp() FROM jsonb_array_elements(result->'checks') AS c
         ON CONFLICT (store, "check") DO UPDATE SET ok = EXCLUDED.ok AND store_check.ok, detail = EXCLUDED.detail, hint = EXCLUDED.hint, checked_at = EXCLUDED.checked_at;
-    ELSIF j.action = 'rebuild_catalog' THEN
+    ELSIF j.action = 'rebuild_catalog' OR j.action = 'take_over' AND jsonb_typeof(result->'backups') = 'array' THEN
         FOR item IN SELECT b FROM jsonb_array_elements(coalesce(result->'backups', '[]')) AS b LOOP
             PERFORM ark_private.put_backup(item, NULL);
         END LOOP;

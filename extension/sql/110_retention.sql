@@ -148,8 +148,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       FROM jsonb_array_elements(ark_private.apply_policy_text(
                coalesce(ark_private.policy_rules(policy_name), '{"name": "none"}')::text,
                coalesce((SELECT jsonb_agg(jsonb_build_object('backup_id', b.backup_id, 'sequence', b.sequence, 'kind', b.kind, 'source', b.source, 'database', b.database,
-                                'finished_at', ark_private.utc(b.finished_at), 'held', b.held, 'held_until', ark_private.utc(b.held_until),
-                                'verified', coalesce(b.verified_ok, false), 'damaged', b.verified_ok IS FALSE))
+                                'finished_at', ark_private.utc(b.finished_at), 'stored_at', ark_private.utc(b.stored_at), 'held', b.held, 'held_until', ark_private.utc(b.held_until),
+                                'verified', coalesce(b.verified_ok, false), 'damaged', b.verified_ok IS FALSE
+                                    OR b.kind = 'physical' AND coalesce((SELECT bool_and(NOT w.restorable) FROM ark_private.recovery_window AS w
+                                                                          WHERE w.backup_id = b.backup_id AND w.store = b.store), false)))
                            FROM ark_private.backup AS b WHERE b.ended_at IS NULL)::text, '[]'),
                ark_private.utc(clock_timestamp()), coalesce(nullif(current_setting('ark.timezone', true), ''), 'UTC'))::jsonb) AS v
 $$;

@@ -15,6 +15,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
      ORDER BY b.database, b.sequence DESC
 $$;
 
+-- Up to when base backups and WAL have the whole cluster; null: there is no base backup that can be restored.
+CREATE FUNCTION ark_private.whole_until() RETURNS timestamptz
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT max(greatest(w.recoverable_until, clock_timestamp() - w.loss_if_now)) FROM ark_private.wal_archive() AS w
+$$;
+
 CREATE FUNCTION ark_private.age_text(since timestamptz) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN age < interval '2 hours' THEN round(extract(epoch FROM age) / 60) || ' minutes'
@@ -30,6 +36,7 @@ DECLARE
     installed text := (SELECT extversion FROM pg_extension WHERE extname = 'pg_ark');
     copy_of text := ark_private.identity_problem();
     engine text := (SELECT j.engine FROM ark_private.job AS j WHERE j.engine IS NOT NULL ORDER BY j.job_id DESC LIMIT 1);
+    whole_until timestamptz;
     row_found record;
 BEGIN
     IF NOT (state->>'preloaded')::boolean THEN
@@ -62,10 +69,11 @@ BEGIN
             format('SELECT * FROM ark.backup_now(%s); stores the damaged data afresh',
                    CASE WHEN row_found.kind = 'physical' THEN 'kind => ''physical''' ELSE format('database => %L', row_found.database) END);
     END LOOP;
+    whole_until := ark_private.whole_until();
     FOR row_found IN
-        SELECT d.datname, n.snapshot_time, n.finished_at FROM pg_database AS d LEFT JOIN ark_private.newest() AS n ON n.database = d.datname
+        SELECT d.datname, greatest(n.finished_at, whole_until) AS finished_at FROM pg_database AS d LEFT JOIN ark_private.newest() AS n ON n.database = d.datname
          WHERE d.datallowconn AND NOT d.datistemplate AND (d.datname <> current_database() OR ark_private.has_user_tables() OR n.backup_id IS NOT NULL)
-         ORDER BY n.finished_at NULLS FIRST
+         ORDER BY 2 NULLS FIRST
     LOOP
         IF row_found.finished_at IS NULL THEN
             RETURN QUERY SELECT 'critical', format('database "%s" has no backup', row_found.datname), format('SELECT * FROM ark.backup_now(database => %L);', row_found.datname);
@@ -114,7 +122,7 @@ BEGIN
         RETURN QUERY SELECT 'warning', 'backups are scheduled and nothing ever expires: the store will fill up',
             'SELECT * FROM ark.set_policy(''keep_90d'', keep_within => ''90 days''); SELECT * FROM ark.set_schedule(''expire'', ''30 4 * * *'', ''expire'', policy => ''keep_90d'');';
     END IF;
-    IF EXISTS (SELECT FROM ark_private.newest()) AND NOT EXISTS (SELECT FROM ark_private.backup AS b WHERE b.ended_at IS NULL AND b.verified_ok) THEN
+    IF (whole_until IS NOT NULL OR EXISTS (SELECT FROM ark_private.newest())) AND NOT EXISTS (SELECT FROM ark_private.backup AS b WHERE b.ended_at IS NULL AND b.verified_ok) THEN
         RETURN QUERY SELECT 'warning', 'no backup was ever verified', 'SELECT * FROM ark.verify_backup();';
     END IF;
     IF NOT (state->>'encryption')::boolean AND EXISTS (SELECT FROM ark_private.stores() AS s WHERE s.url NOT LIKE 'file:%') THEN
@@ -126,7 +134,8 @@ $$;
 -- What reading back was measured to take: the newest verification that decoded a backup; null if there is none.
 CREATE FUNCTION ark_private.restore_estimate() RETURNS interval
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT make_interval(secs => (SELECT sum(n.stored_bytes) FROM ark_private.newest() AS n)
+    SELECT make_interval(secs => coalesce((SELECT sum(n.stored_bytes) FROM ark_private.newest() AS n),
+                                          (SELECT b.stored_bytes FROM ark_private.backup AS b WHERE b.kind = 'physical' AND b.ended_at IS NULL AND b.restorable ORDER BY b.sequence DESC LIMIT 1))
                                  * extract(epoch FROM j.finished_at - j.started_at) / nullif(j.bytes_read, 0))
       FROM ark_private.job AS j WHERE j.verb = 'verify' AND j.state = 'done' AND j.kind = 'decode' AND j.bytes_read > 0
      ORDER BY j.job_id DESC LIMIT 1

@@ -36,6 +36,17 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
      WHERE p IS NOT NULL ORDER BY 1
 $$;
 
+-- The timeline that this server writes on, and where that one left each of those before it. No row while it is in recovery.
+CREATE FUNCTION ark_private.own_timelines() RETURNS TABLE (timeline bigint, left_at pg_lsn)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH own AS MATERIALIZED (SELECT CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_flush_lsn()), 8) END AS name)
+    SELECT ('x' || name)::bit(32)::bigint, NULL::pg_lsn FROM own WHERE name IS NOT NULL
+    UNION ALL
+    SELECT p[1]::bigint, p[2]::pg_lsn
+      FROM own, regexp_split_to_table(pg_read_file('pg_wal/' || name || '.history', 0, 1048576, true), '\n') AS line, regexp_match(line, '^\s*(\d+)\s+([0-9A-F]+/[0-9A-F]+)') AS p
+     WHERE p IS NOT NULL
+$$;
+
 -- Up to where a store can recover the cluster: its newest unbroken window as the catalog has it, and what came since, which the archiver, the
 -- shipper or the copy tells (`archived`, `shipped`: up to a segment or position, with all that was committed until a moment).
 CREATE FUNCTION ark_private.recoverable(store_name text, archived text, archived_at timestamptz, shipped pg_lsn, shipped_at timestamptz,
@@ -45,29 +56,39 @@ DECLARE
     newest ark_private.recovery_window;
     archived_lsn pg_lsn := ark_private.segment_end(archived);
     gap_lsn pg_lsn;
+    own_timeline bigint;
+    left_lsn pg_lsn;    -- where this server left the timeline of that window
 BEGIN
     gaps := ARRAY(SELECT DISTINCT concat_ws(': ', w.missing || ' is missing', w.reason) FROM ark_private.recovery_window AS w WHERE w.store = store_name AND w.ended_by = 'hole' ORDER BY 1)
             || ARRAY(SELECT format('%s to %s: %s, %s', g.first, g.last, g.reason, g.since) FROM ark_private.wal_gaps() AS g
                       WHERE NOT EXISTS (SELECT FROM ark_private.recovery_window AS w WHERE w.store = store_name AND w.missing BETWEEN g.first AND g.last));
-    SELECT * INTO newest FROM ark_private.recovery_window AS w WHERE w.store = store_name AND w.restorable ORDER BY w.timeline DESC, w.until_lsn DESC LIMIT 1;
+    SELECT t.timeline INTO own_timeline FROM ark_private.own_timelines() AS t WHERE t.left_at IS NULL;
+    -- Of a branch that this server does not come from nothing counts.
+    SELECT w.* INTO newest FROM ark_private.recovery_window AS w LEFT JOIN ark_private.own_timelines() AS t USING (timeline)
+     WHERE w.store = store_name AND w.restorable AND (own_timeline IS NULL OR t.timeline IS NOT NULL AND (t.left_at IS NULL OR w.from_lsn <= t.left_at))
+     ORDER BY w.timeline DESC, w.until_lsn DESC LIMIT 1;
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    SELECT t.left_at INTO left_lsn FROM ark_private.own_timelines() AS t WHERE t.timeline = newest.timeline;
     since := (SELECT min(w.window_start) FROM ark_private.recovery_window AS w
                WHERE w.store = store_name AND w.restorable AND w.timeline = newest.timeline AND w.until_lsn = newest.until_lsn);
     until := newest.window_end;
     until_lsn := newest.until_lsn;
-    IF newest.ended_by <> 'archive' THEN
+    IF until_lsn > left_lsn THEN
+        until_lsn := left_lsn;
+        until := newest.window_start;    -- it was later, and nobody has said when
+    ELSIF newest.ended_by <> 'archive' THEN
         RETURN;
     END IF;
     -- What was let go since ends it; the archiver asks for one segment after the other, so nothing else is missing between.
     SELECT min(ark_private.segment_end(g.first) - pg_size_bytes(current_setting('wal_segment_size'))::numeric) INTO gap_lsn FROM ark_private.wal_gaps() AS g
-     WHERE left(g.first, 8) = upper(lpad(to_hex(newest.timeline), 8, '0')) AND ark_private.segment_end(g.last) > newest.until_lsn;
+     WHERE left(g.first, 8) IN (upper(lpad(to_hex(newest.timeline), 8, '0')), upper(lpad(to_hex(own_timeline), 8, '0'))) AND ark_private.segment_end(g.last) > newest.until_lsn;
     IF gap_lsn < greatest(archived_lsn, shipped) THEN
         until_lsn := greatest(gap_lsn, until_lsn);
         RETURN;
     END IF;
-    IF left(archived, 8) = upper(lpad(to_hex(newest.timeline), 8, '0')) AND archived_lsn >= until_lsn THEN
+    IF left(archived, 8) = upper(lpad(to_hex(coalesce(own_timeline, newest.timeline)), 8, '0')) AND archived_lsn >= until_lsn THEN
         until_lsn := archived_lsn;
         until := coalesce(archived_at, until);
     END IF;
@@ -195,7 +216,7 @@ BEGIN
         recoverable_until := reach.until;
         recoverable_until_lsn := reach.until_lsn;
         gaps := reach.gaps;
-        lag_bytes := greatest(pg_wal_lsn_diff(written, reach.until_lsn), 0)::bigint;
+        lag_bytes := CASE WHEN reach.until_lsn IS NOT NULL THEN greatest(pg_wal_lsn_diff(written, reach.until_lsn), 0)::bigint END;    -- without a window nothing is recoverable
         loss_if_now := CASE WHEN lag_bytes = 0 THEN interval '0' ELSE greatest(clock_timestamp() - reach.until, interval '0') END;
         RETURN NEXT;
     END LOOP;

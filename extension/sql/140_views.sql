@@ -4,8 +4,12 @@ CREATE VIEW ark.backups AS
 SELECT b.backup_id, b.kind, b.state, b.source, b.database, b.label, b.note, b.reason, b.taken_by, b.environment, b.started_at, b.finished_at, b.snapshot_time,
        b.size_bytes, b.stored_bytes, b.new_bytes, b.tables, b.rows, b.entities, b.server_version_num, b.compression, b.copied_from, b.store, b.encrypted,
        b.held AND (b.held_until IS NULL OR b.held_until > pg_catalog.clock_timestamp()) AS held, b.held_until, b.hold_reason, b.held_by,
-       b.verified_at, b.verified_level, b.verified_ok, b.restorable, b.why_not, b.job_id, b.ended_at, b.end_reason
+       b.verified_at, b.verified_level, b.verified_ok, b.restorable AND lacks.wal IS NULL AS restorable, coalesce(b.why_not, lacks.wal) AS why_not,
+       b.job_id, b.ended_at, b.end_reason
   FROM ark_private.backup AS b
+  -- A base backup without the WAL up to its end.
+  LEFT JOIN LATERAL (SELECT pg_catalog.format('WAL segment %s is missing', min(w.missing)) AS wal FROM ark_private.recovery_window AS w
+                      WHERE b.kind = 'physical' AND w.backup_id = b.backup_id AND w.store = b.store HAVING pg_catalog.bool_and(NOT w.restorable)) AS lacks ON true
  WHERE ark_private.may_see(b.database)
  ORDER BY b.sequence DESC, b.backup_id DESC;
 
@@ -103,16 +107,21 @@ CREATE VIEW ark.status AS
 WITH problem AS MATERIALIZED (
     SELECT p.severity, p.problem, p.remedy, CASE p.severity WHEN 'critical' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END AS rank, row_number() OVER () AS at
       FROM ark_private.problems() AS p),
-newest AS MATERIALIZED (SELECT * FROM ark_private.newest())
+newest AS MATERIALIZED (SELECT * FROM ark_private.newest()),
+-- The cluster as a whole, from base backups and WAL.
+whole AS MATERIALIZED (SELECT min(w.recoverable_from) AS since, max(w.recoverable_until) AS until, min(w.loss_if_now) AS loss, max(w.backlog_bytes) AS backlog_bytes
+                         FROM ark_private.wal_archive() AS w)
 SELECT coalesce((SELECT severity FROM problem WHERE rank < 3 ORDER BY rank, at LIMIT 1), 'ok') AS overall,
-       EXISTS (SELECT FROM newest) AS restorable,
-       (SELECT min(coalesce(b.snapshot_time, b.finished_at)) FROM ark_private.backup AS b WHERE b.ended_at IS NULL AND b.restorable AND b.kind = 'logical') AS restorable_from,
-       (SELECT max(coalesce(snapshot_time, finished_at)) FROM newest) AS restorable_until,
-       (SELECT max(pg_catalog.clock_timestamp() - coalesce(snapshot_time, finished_at)) FROM newest) AS loss_if_now,
+       EXISTS (SELECT FROM newest) OR whole.until IS NOT NULL AS restorable,
+       least((SELECT min(coalesce(b.snapshot_time, b.finished_at)) FROM ark_private.backup AS b WHERE b.ended_at IS NULL AND b.restorable AND b.kind = 'logical'),
+             whole.since) AS restorable_from,
+       greatest((SELECT max(coalesce(snapshot_time, finished_at)) FROM newest), whole.until) AS restorable_until,
+       least((SELECT max(pg_catalog.clock_timestamp() - coalesce(snapshot_time, finished_at)) FROM newest), whole.loss) AS loss_if_now,
        ark_private.restore_estimate() AS restore_estimate,
        (SELECT max(b.finished_at) FROM ark_private.backup AS b WHERE b.ended_at IS NULL) AS last_backup_at,
        (SELECT max(b.verified_at) FROM ark_private.backup AS b WHERE b.ended_at IS NULL AND b.verified_ok) AS last_verified_at,
-       (SELECT max(w.backlog_bytes) FROM ark_private.wal_archive() AS w) AS backlog_bytes,
+       whole.backlog_bytes,
        NULL::interval AS disk_full_in,
        ARRAY(SELECT severity || ': ' || problem FROM problem ORDER BY rank, at) AS problems,
-       coalesce((SELECT remedy FROM problem ORDER BY rank, at LIMIT 1), 'nothing') AS do_next;
+       coalesce((SELECT remedy FROM problem ORDER BY rank, at LIMIT 1), 'nothing') AS do_next
+  FROM whole;

@@ -125,7 +125,7 @@ BEGIN
         ('shipped_until', 'how far the WAL of the unfinished segment is in the store (ark.wal_ship_interval)'), ('shipped_at', 'what was committed until then lies before that'),
         ('gaps', 'WAL that is missing in the middle, and why'), ('failed_wal', 'the file that could not be archived'), ('last_error', 'why; with archive_command the server log says it'),
         ('restorable_from', 'the oldest moment that can be restored'), ('restorable_until', 'the newest moment that can be restored'),
-        ('loss_if_now', 'what would be lost if the server were lost now, for the database whose backup is oldest'),
+        ('loss_if_now', 'what would be lost if the server were lost now: from base backups and WAL, or for the database whose logical backup is oldest'),
         ('restore_estimate', 'how long reading the newest backups takes at the rate last measured; null: never measured'), ('last_backup_at', 'when the last backup ended'),
         ('last_verified_at', 'when a backup was last verified'), ('backlog_bytes', 'WAL not archived yet; null: WAL is not archived'), ('disk_full_in', 'null: not known'),
         ('problems', 'what is wrong, the worst first'), ('do_next', 'what to do about the first of them'),

@@ -70,6 +70,7 @@ BackupInfo ReadBackup(const Json &item) {
     backup.source = Text(item, "source");
     backup.database = Text(item, "database");
     backup.finished = ParseTime(Text(item, "finished_at"));
+    if (std::string stored = Text(item, "stored_at"); !stored.empty()) backup.stored = ParseTime(stored);
     backup.held = Flag(item, "held");
     if (std::string until = Text(item, "held_until"); !until.empty()) backup.held_until = ParseTime(until);
     backup.verified = Flag(item, "verified");

@@ -79,6 +79,8 @@ sub restore
 	return $copy;
 }
 sub chosen { my ($name, @arguments) = @_; local $Test::Builder::Level = $Test::Builder::Level + 1; return ark_does($name, 'restore', '--json', '--dry-run', '--pgdata', "$store/empty", "--cluster=primary.$system", @arguments); }
+# Behind what came just now a missing segment is looked for again and again.
+sub settled { my $then = time - 60; utime $then, $then, glob("$path/wal/*/*"); return; }
 sub wal_of { my $timeline = shift; return sort map { m|([^/]*)$|; $1 } glob("$path/wal/$timeline/*"); }
 
 $node->safe_psql('postgres', q{CREATE TABLE t (round int, n int, fill text); INSERT INTO t VALUES (0, 0, 'first')});
@@ -115,6 +117,8 @@ is($node->safe_psql('postgres', q{SELECT restore_point, reason, taken_by, label 
 is($node->safe_psql('postgres', "SET ROLE reader; SELECT from_lsn < '$late' AND until_lsn > '$late' AND window_start < window_end AND ended_by = 'archive' FROM ark.recovery_windows WHERE backup_id = '$second'"),
 	't', 'windows with their positions');
 like(ark_does('a plan', 'restore', '--dry-run', '--pgdata', "$store/empty", "--cluster=primary.$system", "--target-lsn=$late"), qr/recovery window on timeline 1: /, 'says the window');
+
+is($node->safe_psql('postgres', q{SELECT restorable, restorable_from < restorable_until, loss_if_now < interval '1 hour', problems::text ~ 'has no backup' FROM ark.status}), 't|t|t|f', 'the status counts it');
 
 # What is chosen.
 is(member(chosen('the end', ()), 'backup_id'), $second, 'is reached from the newest');
@@ -183,6 +187,7 @@ $node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die;
 my $on_two = work();
 $rows = rounds($node);
 is((wal_of('00000002'))[0], '00000002.history', 'the store has the new timeline');
+is($node->safe_psql('postgres', "SELECT recoverable_until_lsn >= '$on_two' FROM ark.wal_archive"), 't', 'and is recoverable on it, without another look at the store');
 my $plan = chosen('across the promotion', ());
 is(member($plan, 'backup_id') . ' ' . member($plan, 'timeline'), "$second 2", 'the older backup goes on upon the new timeline');
 $copy = restore('it comes back across the switch');
@@ -205,9 +210,12 @@ $copy->stop;
 work();
 my $hole = $node->safe_psql('postgres', "SELECT pg_walfile_name(pg_lsn('$behind') + 1048576)");
 unlink "$path/wal/00000002/$hole" or die "$hole: $!";
+settled();
 like(ark_does('a hole', 'list', '--windows'), qr/^$third .*missing $hole$/m, 'is named in the list');
 ark_refuses('to the end', qr/WAL segment $hole is missing/, 3, @outside);
 is(member(chosen('consistent', '--target=immediate'), 'backup_id'), $third, 'is possible');
+ark_does('the backup is whole', 'verify', $third, '--level=checksum');
+ark_refuses('and the WAL behind it is not', qr/backup $third is whole, and not all of the WAL.*WAL segment $hole is missing/s, 6, 'verify', $third, '--wal');
 is(member(chosen('before the hole', "--target-lsn=$on_two"), 'backup_id'), $second, 'too');
 $copy = restore('up to the hole', "--target-lsn=$behind");
 is($copy->safe_psql('postgres', 'SELECT max(round) FROM t'), $round - 2, 'everything before is there');
@@ -216,9 +224,20 @@ is($node->safe_psql('postgres', 'SELECT state FROM ark.rebuild_catalog()'), 'don
 is($node->safe_psql('postgres', "SELECT why_not FROM ark.list_restore_points(kind => 'window') WHERE restore_point = '$third'"), "WAL segment $hole is missing", 'says it too');
 
 is($node->safe_psql('postgres', "SELECT EXISTS (SELECT FROM ark.status, unnest(problems) AS p WHERE p LIKE 'critical: WAL segment $hole is missing%')"), 't', 'and the status');
-ark_does('a new base backup', 'backup', '--kind=physical');
+my $fourth = ark_does('a new base backup', 'backup', '--json', '--kind=physical');
 is($node->safe_psql('postgres', 'SELECT state FROM ark.rebuild_catalog()'), 'done', 'and a look');
 is($node->safe_psql('postgres', "SELECT EXISTS (SELECT FROM ark.status, unnest(problems) AS p WHERE p LIKE '%$hole is missing%')"), 'f', 'end that');
+
+# A base backup whose own WAL is lost is no restore point.
+my ($id, $own) = (member($fourth, 'backup_id'), $node->safe_psql('postgres', "SELECT pg_walfile_name('" . member($fourth, 'start_lsn') . "'::pg_lsn + 1)"));
+rename "$path/wal/00000002/$own", "$store/lost" or die "$own: $!";
+settled();
+is($node->safe_psql('postgres', 'SELECT state FROM ark.rebuild_catalog()'), 'done', 'its own WAL is lost');
+is($node->safe_psql('postgres', "SELECT restorable, why_not FROM ark.list_restore_points(kind => 'physical') WHERE restore_point = '$id'"), "f|WAL segment $own is missing", 'which the list says');
+ark_refuses('and verify', qr/backup $id is damaged: .*WAL segment $own is missing/s, 6, 'verify', $id, '--level=exists');
+like(ark_does('it takes no place of a whole one', 'expire', '--dry-run', '--policy={"keep_last":1}'), qr/^$third +yes /m, 'which stays');
+rename "$store/lost", "$path/wal/00000002/$own" or die "$own: $!";
+like(ark_does('it is back', 'verify', $id), qr/is whole at level decode: .* of its WAL in [1-9]/, 'and proven with its WAL');
 
 # Something in the archive that nobody can place: nothing is deleted.
 open my $stray, '>', "$path/wal/00000002/notes.txt" or die $!;
