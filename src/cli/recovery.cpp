@@ -101,10 +101,10 @@ Error Outside(const Repository &repository, const Recovery &recovery, const Reco
                                           "SELECT pg_switch_wal() sends the one that is being written.");
 }
 
-// Segments are archived several at once: one may come a little later than the next.
+// Segments are archived several at once: one may come a little later than the next. What was given up does not come.
 bool HasAYoungHole(const Recovery &recovery, TimePoint now) {
     return std::ranges::any_of(recovery.windows, [&](const RecoveryWindow &window) {
-        return window.end == RecoveryWindow::End::kHole && window.beyond_stored &&
+        return window.end == RecoveryWindow::End::kHole && window.why.empty() && window.beyond_stored &&
                *window.beyond_stored > now - kYoungHole;
     });
 }

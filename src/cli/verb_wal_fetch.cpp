@@ -135,6 +135,7 @@ private:
         SteadyPoint deadline = engine_.clock().Steady() + kHolePatience;
         const WalSegmentSize size = command_.directory().segment_size();
         const bool standby = command_.directory().IsStandby();
+        std::optional<std::string> why;
         for (;;) {
             bool hole = false;
             OnEach([&](Place &place) { return hole = IsHole(place.repository(), place.keys(), name_.segment, size); });
@@ -151,10 +152,11 @@ private:
             if (doubt || rounds_.doubt()) throw doubt ? *doubt : *rounds_.doubt();
             if (outcome == FetchOutcome::kFetched) return outcome;
             if (!hole || standby) return FetchOutcome::kAbsent;
-            if (engine_.clock().Steady() > deadline)
+            if (!why) why = WhyMissing();
+            if (!why->empty() || engine_.clock().Steady() > deadline)    // what was given up does not come
                 throw Error(
                     Code::kUnavailable, fmt::format("WAL segment \"{}\" is missing in the store", name_.Text()),
-                    "Later ones are there." + WhyMissing(),
+                    "Later ones are there." + *why,
                     "While the server that archives is at work it may still be on its way. If it is lost, recovery "
                     "can only go as far as the segment before: give a target there.");
             engine_.ticker().Check();

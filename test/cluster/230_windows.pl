@@ -1,5 +1,5 @@
 # Recovery windows: what a restore chooses and refuses by them, named points, WAL that expires when no kept backup needs it, a promotion,
-# and a hole. Whatever expired, what is still promised comes back, row by row.
+# and a hole. The scheduler is paused, so that no base backup is taken by itself. Whatever expired, what is still promised comes back, row by row.
 use strict;
 use warnings FATAL => 'all';
 use ArkCluster;
@@ -95,7 +95,7 @@ work();
 my $taken = ark_does('a second base backup', 'backup', '--json', '--kind=physical', '--label=second');
 my ($second, $second_start) = (member($taken, 'backup_id'), member($taken, 'start_lsn'));
 work();
-$node->safe_psql('postgres', 'CREATE EXTENSION pg_ark; CREATE ROLE operator LOGIN IN ROLE ark_operator; CREATE ROLE reader LOGIN IN ROLE ark_reader');
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_ark; SELECT ark.pause_scheduler(); CREATE ROLE operator LOGIN IN ROLE ark_operator; CREATE ROLE reader LOGIN IN ROLE ark_reader');
 my $at_name = rounds($node);
 is($node->safe_psql('postgres', q{SET ROLE operator; SELECT state FROM ark.create_restore_point('before the change', reason => 'to be safe')}), 'done', 'a restore point by SQL, as operator');
 $node->ark_fails(q{SET ROLE reader; SELECT * FROM ark.create_restore_point('mine')}, qr/permission denied/, 'but not as reader');
