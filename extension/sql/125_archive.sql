@@ -217,7 +217,7 @@ BEGIN
         recoverable_until_lsn := reach.until_lsn;
         gaps := reach.gaps;
         lag_bytes := CASE WHEN reach.until_lsn IS NOT NULL THEN greatest(pg_wal_lsn_diff(written, reach.until_lsn), 0)::bigint END;    -- without a window nothing is recoverable
-        loss_if_now := CASE WHEN lag_bytes = 0 THEN interval '0' ELSE greatest(clock_timestamp() - reach.until, interval '0') END;
+        loss_if_now := CASE WHEN lag_bytes = 0 THEN interval '0' WHEN reach.until IS NOT NULL THEN greatest(clock_timestamp() - reach.until, interval '0') END;
         RETURN NEXT;
     END LOOP;
 END
