@@ -15,6 +15,8 @@
 namespace ark {
 namespace {
 
+constexpr std::size_t kMostRemembered = 4096;
+constexpr std::int64_t kOldEnough = 2;    // whole seconds: more than one has passed
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string UserName() {
@@ -145,8 +147,41 @@ FolderChain StoreDirectory::Make(std::span<const std::string> folders) const {
 }
 
 void StoreDirectory::Sync(const FolderChain &chain) const {
-    for (const Fd &folder : chain)    // EINVAL: a file system that keeps no directory to be synced
-        if (fsync(folder.get()) != 0 && errno != EINVAL) Fail(errno, "fsync a folder");
+    auto look = [](const Fd &folder) {
+        struct statx info {};
+        if (statx(folder.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME | STATX_MTIME, &info) != 0)
+            info.stx_mask = 0;
+        return info;
+    };
+    const struct statx last = look(chain.back());    // changed just now, by the file system's clock
+    std::vector<Folder> old;
+    for (std::size_t i = 1; i < chain.size(); i++) {
+        const struct statx info = look(chain[i]);
+        const Folder folder{info.stx_dev_major, info.stx_dev_minor, info.stx_btime.tv_nsec, info.stx_ino,
+                            info.stx_btime.tv_sec};
+        const bool has_birth = (info.stx_mask & STATX_BTIME) != 0;
+        if (has_birth && IsKnown(folder)) continue;
+        SyncFolder(chain[i - 1]);
+        if (has_birth && info.stx_btime.tv_sec + kOldEnough <= last.stx_mtime.tv_sec) old.push_back(folder);
+    }
+    SyncFolder(chain.back());
+    for (const Folder &folder : old) Remember(folder);
+}
+
+void StoreDirectory::SyncFolder(const Fd &folder) const {
+    // EINVAL: a file system that keeps no directory to be synced
+    if (fsync(folder.get()) != 0 && errno != EINVAL) Fail(errno, "fsync a folder");
+}
+
+bool StoreDirectory::IsKnown(const Folder &folder) const {
+    std::lock_guard lock(durable_->mutex);
+    return durable_->folders.contains(folder);
+}
+
+void StoreDirectory::Remember(const Folder &folder) const {
+    std::lock_guard lock(durable_->mutex);
+    if (durable_->folders.size() >= kMostRemembered) durable_->folders.clear();
+    durable_->folders.insert(folder);
 }
 
 void StoreDirectory::Prune(std::span<const std::string> folders) const {

@@ -4,12 +4,16 @@
 
 #include <sys/stat.h>
 
+#include <compare>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -31,7 +35,10 @@ public:
     FolderChain Make(std::span<const std::string> folders) const;
     // The root is missing, was never seen by this process, and its parent can be written: Make would make it.
     bool CanBeMade() const;
-    // fsync of every directory of the chain: an entry is durable only with all entries above it.
+    // Makes the last folder's entries durable, one of which has just come or gone: an fsync of it, and of each above whose entry for the
+    // next may not be durable yet. An entry that this process has synced is durable for as long as it leads to the same folder. That it
+    // does is known by the folder's inode number and time of birth: one that others remove and make anew, perhaps with the same number, is
+    // younger. (So only one that was at least a second old counts as known, and none where the file system tells no time of birth.)
     void Sync(const FolderChain &chain) const;
     // Removes folders that are empty, from the last one up, and makes the removals below the others durable.
     void Prune(std::span<const std::string> folders) const;
@@ -54,6 +61,21 @@ private:
         std::optional<std::pair<dev_t, ino_t>> known;
     };
 
+    struct Folder {
+        std::uint32_t device_major = 0, device_minor = 0, born_nanoseconds = 0;
+        std::uint64_t inode = 0;
+        std::int64_t born = 0;
+        auto operator<=>(const Folder &) const = default;
+    };
+    // Those whose entries are durable, shared by all copies.
+    struct Durable {
+        std::mutex mutex;
+        std::set<Folder> folders;
+    };
+
+    void SyncFolder(const Fd &folder) const;
+    bool IsKnown(const Folder &folder) const;
+    void Remember(const Folder &folder) const;
     std::string HowToCreate() const;
     std::filesystem::path Parent() const;
     Fd OpenRoot(bool make) const;
@@ -62,6 +84,7 @@ private:
 
     std::filesystem::path root_;
     std::shared_ptr<Identity> identity_ = std::make_shared<Identity>();
+    std::shared_ptr<Durable> durable_ = std::make_shared<Durable>();
 };
 
 TimePoint ModifiedTime(const struct stat &info);

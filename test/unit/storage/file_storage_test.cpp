@@ -290,6 +290,39 @@ TEST_F(FileStorageTest, AFailureOfAnySystemCallLeavesNothingOrAll) {
     }
 }
 
+TEST_F(FileStorageTest, AFolderAboveIsSyncedUntilItsEntryIsKnownToBeDurable) {
+    auto inode = [](const fs::path &path) {
+        struct stat info {};
+        EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
+        return info.st_ino;
+    };
+    auto synced = [&](const std::function<void()> &act) {    // of the folders
+        TakeSynced();
+        act();
+        std::set<std::string> found;
+        for (ino_t one : TakeSynced())
+            for (const char *name : {"", "a", "a/b", "a/b/c"})
+                if (fs::exists(root_ / name) && inode(root_ / name) == one) found.insert(name);
+        return found;
+    };
+    using Folders = std::set<std::string>;
+    const Folders all{"", "a", "a/b"};
+    EXPECT_EQ(synced([&] { Put("a/b/1"); }), all);
+    EXPECT_EQ(synced([&] { Put("a/b/2"); }), all) << "they are too young to be told from others of that number";
+    std::this_thread::sleep_for(3s);
+    EXPECT_EQ(synced([&] { Put("a/b/3"); }), all);
+    EXPECT_EQ(synced([&] { Put("a/b/4"); }), Folders{"a/b"});
+    EXPECT_EQ(synced([&] { storage_->Remove({"a/b/4"}); }), Folders{"a/b"});
+    EXPECT_EQ(synced([&] { Put("a/5"); }), Folders{"a"});
+    EXPECT_EQ(synced([&] { Put("a/b/c/6"); }), (Folders{"a/b", "a/b/c"})) << "a new one below";
+    fs::remove_all(root_ / "a" / "b");    // by another process, which has not synced it
+    fs::create_directory(root_ / "a" / "b");
+    EXPECT_EQ(synced([&] { Put("a/b/7"); }), (Folders{"a", "a/b"})) << "one that was made anew";
+    StoragePtr another = MakeFileStorage(root_.string());
+    MemorySource source("text");
+    EXPECT_EQ(synced([&] { another->Put("a/b/8", source, PutMode::kCreate); }), all) << "another process knows nothing";
+}
+
 TEST_F(FileStorageTest, AFullDiskSaysSo) {
     Put("first");
     for (int error_number : {ENOSPC, EDQUOT})

@@ -2,11 +2,13 @@
 #include "system_call_faults.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdarg>
+#include <utility>
 
 namespace ark::test {
 namespace {
@@ -14,6 +16,7 @@ namespace {
 thread_local std::uint64_t left = 0;    // 0: off
 thread_local int fault_errno = 0;
 thread_local const char *hit_call = nullptr;
+thread_local std::vector<ino_t> synced;
 
 bool Fails(const char *call) {
     if (left == 0 || --left > 0) return false;
@@ -31,6 +34,7 @@ SystemCallFaults::SystemCallFaults(std::uint64_t nth, int error) {
 }
 SystemCallFaults::~SystemCallFaults() { left = 0; }
 bool SystemCallFaults::hit() const { return hit_call != nullptr; }
+std::vector<ino_t> TakeSynced() { return std::exchange(synced, {}); }
 const char *SystemCallFaults::call() const { return hit_call ? hit_call : "none"; }
 
 }    // namespace ark::test
@@ -53,6 +57,8 @@ ssize_t write(int fd, const void *from, size_t size) {
 
 int fsync(int fd) {
     if (ark::test::Fails("fsync")) return -1;
+    struct stat info {};
+    if (fstat(fd, &info) == 0) ark::test::synced.push_back(info.st_ino);
     return static_cast<int>(syscall(SYS_fsync, fd));
 }
 

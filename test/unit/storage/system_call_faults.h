@@ -2,7 +2,10 @@
 // openat (where it creates), write, fsync, mkdirat, linkat, renameat.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <vector>
 
 namespace ark::test {
 
@@ -16,5 +19,8 @@ public:
     bool hit() const;            // the fault happened
     const char *call() const;    // to this function
 };
+
+// The inode numbers of what this thread has synced since the last call.
+std::vector<ino_t> TakeSynced();
 
 }    // namespace ark::test
