@@ -105,7 +105,8 @@ public:
     // Of a job that goes on after its request: what the server sends next (nullopt: no more), and what it is answered.
     std::function<std::optional<Json>()> next_request;
     std::function<void(const Json &)> answer;
-    Farewell *farewell = nullptr;    // of a job that the server started
+    Farewell *farewell = nullptr;
+    bool is_told_of_the_end = false;    // by the server that started it
 
 private:
     enum class IfMissing { kThrow, kMake, kNull };

@@ -10,6 +10,11 @@ bool Farewell::Begin() noexcept {
     return state_.compare_exchange_strong(allowed, State::kBegun) || allowed == State::kBegun;
 }
 
+void Farewell::End() noexcept {
+    State begun = State::kBegun;
+    state_.compare_exchange_strong(begun, State::kAllowed);
+}
+
 bool Farewell::IsOverdue() const noexcept {
     if (!begun()) return false;
     SteadyPoint since = busy_since_.load();

@@ -118,15 +118,6 @@ private:
     std::string buffer_;
 };
 
-class JobTicker : public FlagTicker {
-public:
-    explicit JobTicker(const Farewell &farewell) : farewell_(farewell) {}
-    bool Cancelled() override { return FlagTicker::Cancelled() || farewell_.IsOverdue(); }
-
-private:
-    const Farewell &farewell_;
-};
-
 // A job dies with the worker that started it; one that may outlive it must be able to let go while its main thread is busy. The kernel
 // keeps the wish for each thread (PR_SET_PDEATHSIG), so it moves to the one that hears the server.
 class Leash {
@@ -230,6 +221,7 @@ Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, Fare
     engine.next_request = [&] { return later.Take(); };
     engine.answer = [&](const Json &line) { events.Send(line); };
     engine.farewell = &farewell;
+    engine.is_told_of_the_end = true;
     return verb->run(engine, Arguments(verb->flags, request.value("arguments", Json::object()), name));
 }
 
@@ -237,7 +229,7 @@ Json RunRequest(const Json &request, EventPipe &events, FlagTicker &ticker, Fare
 
 int RunJob() {
     Farewell farewell(SystemClock());
-    JobTicker ticker(farewell);
+    FarewellTicker ticker(farewell);
     EventPipe events(ticker);
     events.Send({{"protocol", kProtocol}, {"engine", ARK_VERSION}, {"format", kFormatVersion}});
     std::atomic<bool> stop{false};

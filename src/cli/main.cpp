@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/farewell.h"
 #include "cli/job.h"
 #include "cli/output.h"
 #include "cli/reference.h"
@@ -114,7 +115,8 @@ void PrintError(const Error &error, bool json) {
 }
 
 int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
-    FlagTicker ticker;
+    Farewell farewell(SystemClock());
+    FarewellTicker ticker(farewell);
     g_ticker = &ticker;
     std::unique_ptr<Log> log = MakeTerminalLog(parsed.quiet);
     try {
@@ -124,6 +126,7 @@ int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
         Json result;
         {
             Engine engine(std::move(config), {}, *log, ticker);
+            engine.farewell = &farewell;
             result = verb.run(engine, Arguments(verb.flags, ArgumentsOf(app, verb, parsed), verb.name));
         }
         log.reset();    // takes the progress line away

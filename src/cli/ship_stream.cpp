@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace ark::cli {
 namespace {
@@ -10,60 +12,76 @@ namespace {
 constexpr Duration kLook = std::chrono::milliseconds(100), kSilence = std::chrono::milliseconds(20);
 constexpr auto kTidyEvery = std::chrono::seconds(10), kAskUnbrokenEvery = std::chrono::seconds(1);
 constexpr auto kLookAtOwnerEvery = std::chrono::minutes(1);
-constexpr std::size_t kJoinedAtOnce = 32;    // commits wait meanwhile: seldom
+constexpr auto kKnockEvery = std::chrono::seconds(1);
+constexpr std::size_t kJoinedAtOnce = 32;    // each costs a request that a commit could have
 
 }    // namespace
 
 ShipStream::ShipStream(Engine &engine, Connection &replication, TailShipper &shipper, const Repository &repository,
-                       ShipManner manner)
+                       ShipManner manner, std::optional<Farewell::Work> &work)
     : engine_(engine),
       replication_(replication),
       shipper_(shipper),
       repository_(repository),
-      manner_(std::move(manner)) {}
+      manner_(std::move(manner)),
+      work_(work) {}
 
 void ShipStream::Run(const std::string &command) {
     stream_.emplace(replication_.BeginWalStream(command));
-    next_ = owner_looked_at_ = tidied_at_ = Now();
+    next_ = owner_looked_at_ = tidied_at_ = told_at_ = progress_at_ = Now();
     WalMessage message;
     while (Receive(message)) {
-        Farewell::Work work(engine_.farewell);
-        const bool silent = message.kind == WalMessage::Kind::kNothing && !(manner_.at_once && shipper_.pending());
+        const bool nothing = message.kind == WalMessage::Kind::kNothing, news = Settle();
         if (message.kind == WalMessage::Kind::kData) Take(message);
         if (message.kind == WalMessage::Kind::kKeepalive) Answer(message);
-        if (silent && asked_ == Asked::kOnce) Ask(Asked::kTwice);
-        if (manner_.at_once) AtOnce(message);
+        if (nothing && !news && !(manner_.at_once && shipper_.pending()) && asked_ == Asked::kOnce) Ask(Asked::kTwice);
+        if (manner_.at_once) AtOnce(nothing);
         if (Now() >= next_) OnInterval();
+        NoteWork(news);
     }
-    Farewell::Work work(engine_.farewell);
-    Ship(std::nullopt);
+    shipper_.Ship(std::nullopt);
+    Finish();
 }
 
 void ShipStream::OnInterval() {
-    if (asked_ != Asked::kNot) Ship(std::nullopt);    // no answer for a whole interval
+    if (asked_ != Asked::kNot) shipper_.Ship(std::nullopt);    // no answer for a whole interval
     next_ = Now() + manner_.interval;
     Ask(Asked::kFirst);
 }
 
 bool ShipStream::Receive(WalMessage &message) try {
-    // While something waits to be stored, only what is there already is taken along.
-    Duration patience = manner_.at_once && shipper_.pending()
+    if (!shipper_.HasRoom()) {
+        message.kind = WalMessage::Kind::kNothing;
+        AwaitRoom();
+        return true;
+    }
+    // While something could be sent, only what is there already is taken along.
+    Duration patience = manner_.at_once && shipper_.pending() && shipper_.MaySend()
                             ? Duration(0)
                             : std::clamp(std::chrono::duration_cast<Duration>(next_ - Now()), Duration(0),
                                          asked_ == Asked::kOnce ? kSilence : kLook);
-    return stream_->Receive(patience, message);
+    return stream_->Receive(patience, message, shipper_.news());
 } catch (const Error &error) {
     if (error.code == Code::kUnavailable) {
-        Farewell::Work work(engine_.farewell);
-        Ship(std::nullopt);
+        shipper_.Ship(std::nullopt);
+        Finish();
     }
     throw;
 }
 
-void ShipStream::AtOnce(const WalMessage &message) {
-    if (message.kind == WalMessage::Kind::kNothing && shipper_.pending()) Ship(std::nullopt);
+// What the server has to say behind that much is not heard meanwhile.
+void ShipStream::AwaitRoom() {
+    engine_.ticker().Check();
+    shipper_.AwaitNews(kLook);
+    if (!manner_.finds_out_the_end || ServerStops()) return;
+    if (Now() - std::max(progress_at_, knocked_at_) < kKnockEvery) return;
+    knocked_at_ = Now();
+    if (manner_.refuses_connections()) engine_.farewell->Begin();
+}
+
+void ShipStream::AtOnce(bool nothing) {
+    if (nothing && shipper_.pending() && shipper_.MaySend()) shipper_.Ship(std::nullopt);
     if (told_ < Confirmed()) SendStatus(false);
-    if (message.kind == WalMessage::Kind::kNothing) shipper_.Join(kJoinedAtOnce);
 }
 
 // What a server may take for safe. Without a slot, and where no commit shall wait for us, nothing is said of it.
@@ -78,6 +96,7 @@ Lsn ShipStream::Confirmed() {
 
 void ShipStream::SendStatus(bool ask) {
     told_ = Confirmed();
+    told_at_ = Now();
     Lsn written = manner_.at_once && told_ > Lsn{} ? told_ : shipper_.taken();
     stream_->SendStatus(written.value, told_.value, engine_.clock().Now(), ask);
 }
@@ -98,13 +117,18 @@ void ShipStream::Take(const WalMessage &message) {
 
 void ShipStream::ShipAll() {
     asked_ = Asked::kNot;
-    Ship(had_all_at_);
+    shipper_.Ship(had_all_at_);
     LookAround();
 }
 
 void ShipStream::Answer(const WalMessage &message) {
-    if (message.reply_requested) {    // a server that shuts down waits for this
-        if (manner_.holds_slot || manner_.at_once || ServerStops()) Ship(std::nullopt);
+    if (message.reply_requested) {
+        if (manner_.finds_out_the_end && !ServerStops() && IsAskedOutOfTurn() && manner_.refuses_connections())
+            engine_.farewell->Begin();
+        if (ServerStops()) {    // it waits for this
+            shipper_.Ship(std::nullopt);
+            Finish();
+        }
         SendStatus(false);
     }
     if (asked_ == Asked::kFirst) {
@@ -115,9 +139,15 @@ void ShipStream::Answer(const WalMessage &message) {
     }
 }
 
-void ShipStream::Ship(std::optional<TimePoint> at) {
-    shipper_.Ship(at);
-    if (!manner_.at_once) shipper_.Join();
+// A server that has written its last WAL asks until it is told that all of it was taken; another one only when it has heard nothing for long
+// (replication/walsender.c, WalSndDone and WalSndKeepaliveIfNecessary).
+bool ShipStream::IsAskedOutOfTurn() {
+    return manner_.asks_after <= Duration(0) || Now() - told_at_ < manner_.asks_after * 9 / 10;
+}
+
+bool ShipStream::Settle() {
+    owner_look_.Settle();
+    if (!shipper_.Settle()) return false;
     engine_.log().Report({.phase = "ship",
                           .done_bytes = 0,
                           .total_bytes = 0,
@@ -125,10 +155,32 @@ void ShipStream::Ship(std::optional<TimePoint> at) {
                           .done_items = shipper_.pieces(),
                           .total_items = 0,
                           .current = shipper_.stored().Text()});
+    std::optional<TimePoint> at = shipper_.stored_at();
     if (engine_.answer)
         engine_.answer({{"event", "shipped"},
                         {"until", shipper_.stored().Text()},
                         {"at", at ? Json(FormatTime(*at, true)) : Json()}});
+    if (!ServerStops()) shipper_.Join(manner_.at_once ? kJoinedAtOnce : kJoined);
+    return true;
+}
+
+// Until all that was sent is stored.
+void ShipStream::Finish() {
+    for (;;) {
+        NoteWork(Settle());
+        if (shipper_.AllStored()) return;
+        engine_.ticker().Check();
+        shipper_.AwaitNews(kLook);
+    }
+}
+
+// What gets ahead is not overdue.
+void ShipStream::NoteWork(bool progress) {
+    if (progress) progress_at_ = Now();
+    if (shipper_.Idle() && owner_look_.Idle())
+        work_.reset();
+    else if (progress || !work_)
+        work_.emplace(engine_.farewell);
 }
 
 void ShipStream::LookAround() {
@@ -137,11 +189,17 @@ void ShipStream::LookAround() {
         tidied_at_ = Now();
         shipper_.Tidy();
     }
-    if (Now() - owner_looked_at_ < kLookAtOwnerEvery) return;
+    if (Now() - owner_looked_at_ < kLookAtOwnerEvery || !owner_look_.Idle()) return;
     owner_looked_at_ = Now();
-    if (std::optional<Writer> owner = NewestWriter(repository_); owner && owner->epoch != repository_.epoch())
-        throw Error(Code::kUnavailable, fmt::format("\"{}\" has a new owner", repository_.cluster().Path()),
-                    fmt::format("Its epoch is {}.", owner->epoch));
+    auto newest = std::make_shared<std::optional<Writer>>();
+    owner_look_.Begin({.work = [this, newest] { *newest = NewestWriter(repository_); },
+                       .then =
+                           [this, newest] {
+                               if (!*newest || (*newest)->epoch == repository_.epoch()) return;
+                               throw Error(Code::kUnavailable,
+                                           fmt::format("\"{}\" has a new owner", repository_.cluster().Path()),
+                                           fmt::format("Its epoch is {}.", (*newest)->epoch));
+                           }});
 }
 
 }    // namespace ark::cli

@@ -19,6 +19,7 @@ namespace {
 
 constexpr Duration kLook = std::chrono::milliseconds(100);
 constexpr auto kPause = std::chrono::seconds(1);
+constexpr std::string_view kCannotConnectNow = "57P03";
 constexpr std::string_view kNoSuchFile = "58P01";    // undefined_file: also of a segment that was removed already
 
 class Shipment {
@@ -43,8 +44,10 @@ public:
                 connected = true;
                 ShipOnce(reach_back);
                 reach_back = true;
+                if (!engine_.is_told_of_the_end && engine_.farewell) engine_.farewell->End();
                 told = Tell("the server ended its WAL's stream", told);
             } catch (const Error &error) {
+                if (IsLetGo(error)) continue;
                 if (error.code == Code::kCancelled || ServerStops()) break;
                 bool gone = error.sqlstate == kNoSuchFile && reach_back;
                 if (!gone && (error.code != Code::kUnavailable || !connected)) throw;
@@ -61,6 +64,19 @@ public:
 private:
     // After that it ships what still comes, and ends with the server's stream.
     bool ServerStops() const { return engine_.farewell && engine_.farewell->begun(); }
+
+    // A program that was started by hand goes on when its server is back. Whether the error says that it gave up so as not to hold up the
+    // server's shutdown.
+    bool IsLetGo(const Error &error) {
+        if (engine_.is_told_of_the_end || !ServerStops()) return false;
+        engine_.farewell->End();
+        if (error.code != Code::kCancelled || engine_.ticker().Cancelled()) return false;
+        engine_.log().Warn(
+            fmt::format("the store takes no WAL, and the server stops: it is not held up any longer. The store has its "
+                        "WAL up to {}; the rest is shipped when it runs again",
+                        stored_.Text()));
+        return true;
+    }
 
     // The same reason is told once.
     std::string Tell(std::string why, const std::string &told) {
@@ -129,7 +145,7 @@ private:
 
     void ShipOnce(bool reach_back) {
         Lock();
-        std::optional<Farewell::Work> beginning(std::in_place, engine_.farewell);
+        std::optional<Farewell::Work> work(std::in_place, engine_.farewell);    // outlives what works
         std::unique_ptr<Connection> replication =
             engine_.ConnectForReplication(AtOnce() ? kStoreStandby : "pg_ark wal-ship");
         Result system = replication->Query("IDENTIFY_SYSTEM");
@@ -148,21 +164,38 @@ private:
                             ParseCompression(engine_.config().Text("wal_compression")), engine_.random(),
                             engine_.log());
         Lsn begin = shipper.Begin(reach_back);
-        beginning.reset();
-        ShipManner manner{.interval = interval_, .holds_slot = !slot_.empty(), .at_once = AtOnce()};
-        manner.is_unbroken = [&, first = SegmentName::Containing(timeline, begin, size)] {
-            return IsArchivedBefore(first);
-        };
-        ShipStream stream(engine_, *replication, shipper, *repository, std::move(manner));
+        work.reset();
+        ShipStream stream(engine_, *replication, shipper, *repository,
+                          MannerOf(*replication, SegmentName::Containing(timeline, begin, size)), work);
         try {
             stream.Run(fmt::format("START_REPLICATION {} PHYSICAL {} TIMELINE {}",
                                    slot_.empty() ? "" : "SLOT " + QuoteIdentifier(slot_), begin.Text(),
                                    timeline.value));
-        } catch (...) {
+        } catch (...) {    // rethrown
             stored_ = std::max(stored_, shipper.stored());
+            if (!work) work.emplace(engine_.farewell);
             throw;
         }
         stored_ = std::max(stored_, shipper.stored());
+        if (!work) work.emplace(engine_.farewell);
+    }
+
+    ShipManner MannerOf(Connection &replication, const SegmentName &first) {
+        ShipManner manner{.interval = interval_, .holds_slot = !slot_.empty(), .at_once = AtOnce()};
+        manner.is_unbroken = [this, first] { return IsArchivedBefore(first); };
+        manner.finds_out_the_end = !engine_.is_told_of_the_end && engine_.farewell;
+        if (!manner.finds_out_the_end) return manner;
+        manner.asks_after =
+            ParseDuration(replication.Query("SHOW wal_sender_timeout").Text(0, 0), "wal_sender_timeout") / 2;
+        manner.refuses_connections = [this] { return RefusesConnections(); };
+        return manner;
+    }
+
+    bool RefusesConnections() try {
+        engine_.Connect();
+        return false;
+    } catch (const Error &error) {
+        return error.sqlstate == kCannotConnectNow;
     }
 
     bool AtOnce() const { return engine_.config().Bool("wal_sync"); }

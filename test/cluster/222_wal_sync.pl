@@ -7,8 +7,9 @@ use ArkJobs;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-# ARK_KILL_POINTS says how often everything is killed.
-my $points = $ENV{ARK_KILL_POINTS} // 2;
+my ($upstream) = ($ENV{ARK_TEST_S3_ENDPOINT} // '') =~ /:(\d+)$/ or die 'needs the gateway of test/support/start_ceph_rgw';
+# ARK_KILL_POINTS says how often everything is killed, before it is once more.
+my $points = $ENV{ARK_KILL_POINTS} // 1;
 my $seed = srand($ENV{ARK_KILL_SEED} // time);
 diag("ARK_KILL_SEED=$seed");
 my $node = ArkCluster->new('primary');
@@ -94,19 +95,20 @@ names('pg_ark_wal_sync');
 is(ask($node, q{SELECT sync_state FROM pg_stat_replication WHERE application_name = 'pg_ark_wal_sync'}), 'sync', 'with ark.wal_sync they wait for the shipper');
 is(problem(), '', 'and nothing is to be said');
 
-# kill -9 of everything.
-for my $run (101 .. 100 + $points)
+# kill -9 of everything while clients commit.
+sub killed
 {
+	my ($run, @from) = @_;
 	my @clients = clients($run, 20_000);
 	$node->poll_query_until('postgres', "SELECT count(*) > 50 FROM log WHERE run = $run") or die 'no rows';
 	sleep rand 0.7;
-	$node->safe_psql('postgres', 'SELECT pg_switch_wal()') if $run % 2 == 0;
+	$node->safe_psql('postgres', 'SELECT pg_switch_wal()') if rand() < 0.5;
 	sleep rand 0.3;
 	kill 'KILL', $node->{_pid}, descendants($node->{_pid});
 	eval { $_->{run}->finish } for @clients;
 	my %acknowledged = acknowledged($run);
 	my $copy = ArkCluster->new("copy$run");
-	my $made = $copy->engine([ 'restore', '--quiet', @where, "--cluster=$cluster", '--pgdata', $copy->data_dir ]);
+	my $made = $copy->engine([ 'restore', '--quiet', @from, "--cluster=$cluster", '--pgdata', $copy->data_dir ]);
 	is($made->{exit}, 0, "run $run: from the store alone the cluster comes back") or diag($made->{err});
 	$copy->append_conf('postgresql.conf', 'port = ' . $copy->port . "\narchive_mode = off\nunix_socket_directories = '" . $copy->host . "'\n");
 	$copy->start;
@@ -116,32 +118,95 @@ for my $run (101 .. 100 + $points)
 	cmp_ok($acknowledged{1}, '>', 0, 'of which there were some');
 	is($copy->safe_psql('postgres', 'SHOW synchronous_standby_names'), '', 'its commits wait for nobody');
 	$copy->safe_psql('postgres', 'INSERT INTO log VALUES (0, 0, 1)');
-	$copy->stop('immediate');
 	start_again();
 	is($node->safe_psql('postgres', 'SHOW synchronous_standby_names'), 'pg_ark_wal_sync', 'the server waits for the store from its start on');
 	$node->safe_psql('postgres', "INSERT INTO log VALUES ($run, 0, 0)");
+	return $copy;
 }
+killed($_, @where)->stop('immediate') for 101 .. 100 + $points;
 
-# A store that does not answer.
-until_true($node, q{SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'pg_ark_wal_sync' AND sync_state = 'sync'});
-my $engine = engine_of_shipper();
-kill 'STOP', $engine;
-my $waits = background($node, 'INSERT INTO log VALUES (3, 0, 0)');
+# Another store, in S3, over a line that breaks.
+my $dir = $node->basedir . '/proxy';
+mkdir $dir or die $!;
+my $said;
+IPC::Run::run([ qw(openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext), 'subjectAltName=IP:127.0.0.1', '-keyout', "$dir/key.pem", '-out', "$dir/ca.pem" ], '<', \undef, '>&', \$said) or die $said;
+IPC::Run::run([ 'cat', "$dir/key.pem", "$dir/ca.pem" ], '>', "$dir/proxy.pem") or die;
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my $proxy = IPC::Run::start([ ArkCluster::tree() . '/test/support/fault_proxy', $port, $upstream, $dir ], '<', \undef, '>', "$dir/out", '2>&1');
+END { my $status = $?; $proxy->kill_kill if $proxy; $? = $status; }
+IPC::Run::run([ 'curl', '-s', '--retry', '20', '--retry-connrefused', '--retry-delay', '1', '--cacert', "$dir/ca.pem", "https://127.0.0.1:$port/" ], '>', \my $answer);
+sub line
+{
+	open my $file, '>', "$dir/faults.new" or die $!;
+	print $file "@_\n";
+	close $file;
+	rename "$dir/faults.new", "$dir/faults" or die $!;
+	return;
+}
+my $s3 = "s3://$ENV{ARK_TEST_S3_BUCKET}/wal_sync-$$?endpoint=https://127.0.0.1:$port&ca_file=$dir/ca.pem&region=us-east-1";
+sub another_ships { my $than = shift; return until_true($node, "SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'pg_ark_wal_sync' AND sync_state = 'sync' AND pid <> $than"); }
+sub ships { return ask($node, q{SELECT coalesce(max(pid), 0) FROM pg_stat_replication WHERE application_name = 'pg_ark_wal_sync'}); }
+is($node->engine([ 'init', '--quiet', "--store=$s3" ])->{exit}, 0, 'a repository in S3');
+my $of_before = ships();
+set_option($node, 'ark.store', $s3);
+another_ships($of_before);
+is($node->engine([ 'backup', '--kind=physical', '--quiet', "--store=$s3" ])->{exit}, 0, 'and a base backup') or die;
+ask($node, 'INSERT INTO log VALUES (2, 0, 0)');
+pass('a commit waits for that store');
+
+# A server without the extension, from which a program started by hand ships with a slot.
+my $other = ArkCluster->new('other');
+$other->init(allows_streaming => 1, extra => ['--wal-segsize=1']);
+$other->append_conf('postgresql.conf', "wal_sender_timeout = 0\nmax_slot_wal_keep_size = '100MB'\n");
+$other->start;
+my @by_hand = ("--store=" . $s3 =~ s/wal_sync/by_hand/r);
+is($other->engine([ 'init', '--quiet', @by_hand ])->{exit}, 0, 'a repository for another server');
+my ($said_by_hand, $ship) = ('');
+{
+	local $ENV{ARK_CONNINFO} = 'host=' . $other->host . ' port=' . $other->port . ' user=' . getpwuid($<);
+	$ship = IPC::Run::start([ $other->config_data('--bindir') . '/pg_ark', 'wal-ship', @by_hand, '--interval=200ms', '--slot=ark' ], '<', \'', '>', \my $nothing, '2>', \$said_by_hand);
+}
+END { my $status = $?; $ship->kill_kill if $ship; $? = $status; }
+my $shipped = q{SELECT restart_lsn >= pg_current_wal_flush_lsn() FROM pg_replication_slots WHERE slot_name = 'ark'};
+$other->poll_query_until('postgres', $shipped) or diag($said_by_hand);
+
+# It is away for longer than the limit of time.
+line('down');
+my $waits = background($node, 'INSERT INTO log VALUES (2, 0, 1)');
 until_true($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
 pass('while the store takes nothing commits wait');
 is(finished($waits)->{exit}, 0, 'until the time is over');
 names('');
-like(problem(), qr/^critical: commits do not wait for the store since .* although ark.wal_sync is on: /, 'which is critical');
+like(problem(), qr/^critical: commits do not wait for the store since .* although ark.wal_sync is on: .*attempts? since/, 'which is critical, and told why');
 like(ask($node, 'SELECT overall FROM ark.status'), qr/critical/, 'in ark.status too');
 like(log_of(), qr/WARNING:  pg_ark: commits do not wait for the store any more\n.*DETAIL:  It has been behind for \d+ seconds: /, 'and in the log');
-ask($node, 'INSERT INTO log VALUES (3, 0, 1)');
-kill 'CONT', $engine;
+ask($node, "INSERT INTO log SELECT 2, 0, n FROM generate_series(2, 500) AS n");
+$other->safe_psql('postgres', 'CREATE TABLE t AS SELECT 1 AS id');
+$other->stop('fast');
+pass('nor does one that was started by hand hold up the shutdown of its server');
+$other->start;
+line('');
+ok($other->poll_query_until('postgres', $shipped), 'it goes on when both are back');
+$ship->signal('TERM');
+eval { $ship->finish };
+is($ship->full_result(0), 0, 'and ends when it is told') or diag($said_by_hand);
+like($said_by_hand, qr/warning: the store takes no WAL, and the server stops: it is not held up any longer/i, 'it has said that it let the server go');
+undef $ship;
+$other->stop;
 names('pg_ark_wal_sync');
 until_true($node, q{SELECT NOT EXISTS (SELECT FROM ark_private.problems() WHERE problem LIKE 'commits do not wait%')});
-pass('once the store has caught up commits wait for it again');
+pass('once the store is back and has caught up commits wait for it again');
+my $copy = killed(102 + $points, "--store=$s3");
+is($copy->safe_psql('postgres', 'SELECT count(*) FROM log WHERE run = 2'), '501', 'and all that was committed before, and while it was away');
+$copy->stop('immediate');
+$of_before = ships();
+set_option($node, 'ark.store', undef);
+another_ships($of_before);
 
 # The same without a limit of time. What pg_ark itself commits waits for nothing.
 set_option($node, 'ark.wal_sync_timeout', '0');
+another_ships(0);
+my $engine = engine_of_shipper();
 kill 'STOP', $engine;
 $waits = background($node, 'INSERT INTO log VALUES (3, 0, 2)');
 until_true($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'});

@@ -107,8 +107,9 @@ public:
     public:
         WalStream(WalStream &&other) noexcept;
         ~WalStream();
-        // The next message, or kNothing after `patience`. False: the server ended the stream, as it does when it shuts down.
-        bool Receive(Duration patience, WalMessage &message);
+        // The next message, or kNothing after `patience`, or once the descriptor `also` can be read. False: the server ended the stream, as
+        // it does when it shuts down.
+        bool Receive(Duration patience, WalMessage &message, int also = -1);
         // How far we are; a `flushed` of 0 says nothing, so that nobody's commit waits for us. `ask`: the server answers with a
         // keepalive.
         void SendStatus(std::uint64_t written, std::uint64_t flushed, TimePoint now, bool ask);

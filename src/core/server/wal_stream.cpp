@@ -31,7 +31,7 @@ Connection::WalStream Connection::BeginWalStream(std::string_view command) {
     return WalStream(*this);
 }
 
-bool Connection::WalStream::Receive(Duration patience, WalMessage &message) {
+bool Connection::WalStream::Receive(Duration patience, WalMessage &message, int also) {
     State &state = *connection_.state_;
     message.kind = WalMessage::Kind::kNothing;
     PQfreemem(buffer_);
@@ -51,8 +51,8 @@ bool Connection::WalStream::Receive(Duration patience, WalMessage &message) {
         if (length < 0) state.ThrowLost();
         state.ticker.Check();
         if (waited) return true;
-        pollfd wait{PQsocket(state.conn), POLLIN, 0};
-        poll(&wait, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(patience).count()));
+        pollfd wait[]{{PQsocket(state.conn), POLLIN, 0}, {also, POLLIN, 0}};    // one below 0 is passed over
+        poll(wait, std::size(wait), static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(patience).count()));
         state.Consume();
     }
 }

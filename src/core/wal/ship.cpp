@@ -4,27 +4,29 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace ark {
 namespace {
 
-constexpr std::size_t kPiece = 4 << 20;    // stored as soon as it is full
-constexpr std::uint64_t kMostJoined = 8 << 20;
-constexpr std::size_t kMostKept = 128 << 10;    // of a piece that will be joined: a few dozen of them
+constexpr std::size_t kPiece = 4 << 20;             // sent as soon as it is full
+constexpr std::size_t kMostWaiting = 4 * kPiece;    // for the store
 constexpr int kMostBack = 8;
 constexpr std::size_t kTidiedAtOnce = 16, kMostFinished = 4096;
 
 }    // namespace
 
 TailShipper::TailShipper(const Repository &repository, KeyRing &keys, DomainKey key, const TailPlace &place,
-                         const Compression &compression, Random &random, Log &log)
+                         const Compression &compression, Random &random, Log &log, std::size_t at_once)
     : repository_(repository),
       keys_(keys),
       key_(std::move(key)),
       place_(place),
       compression_(compression),
       random_(random),
-      log_(log) {}
+      log_(log),
+      uploads_(at_once),
+      chores_(1) {}
 
 Lsn TailShipper::Begin(bool reach_back) {
     found_ = ListTail(repository_);
@@ -39,8 +41,10 @@ Lsn TailShipper::Begin(bool reach_back) {
     for (int back = 0; reach_back && back < kMostBack && StartsAt(first.Previous(place_.size)); back++)
         first = first.Previous(place_.size);
     Collect(first);
-    taken_ = first.Start(place_.size);
+    taken_ = confirmed_ = first.Start(place_.size);
     BeginSegment();
+    stored_ = known_;
+    StartChain(first);
     return taken_;
 }
 
@@ -48,8 +52,7 @@ Lsn TailShipper::Begin(bool reach_back) {
 bool TailShipper::StartsAt(const SegmentName &segment) const {
     if (segment.Number(place_.size) == 0 || segment < Segment(place_.begin_of_timeline)) return false;
     if (repository_.Stat(layout::Wal(WalFileName::OfSegment(segment)))) return false;
-    std::vector<layout::TailName> chain =
-        ChainFrom(found_, repository_.epoch(), place_.timeline, segment.Start(place_.size));
+    std::vector<layout::TailName> chain = FoundIn(segment);
     return chain.empty() || chain.back().end < segment.End(place_.size);
 }
 
@@ -74,31 +77,24 @@ void TailShipper::Collect(const SegmentName &first) {
             finished_.push_back({segment, std::nullopt, std::move(names)});
 }
 
-void TailShipper::BeginSegment() {
-    digest_ = Sha256Stream();
-    chain_.clear();
-    stored_ = taken_;
-    for (const layout::TailName &name : ChainFrom(found_, repository_.epoch(), place_.timeline, taken_)) {
-        if (name.start >= Segment(taken_).End(place_.size)) break;
-        chain_.push_back({.name = name});
-        stored_ = name.end;
-    }
-    digest_stored_ = digest_.SoFar();
+// The unbroken row from the segment's beginning on that the store had of this epoch.
+std::vector<layout::TailName> TailShipper::FoundIn(const SegmentName &segment) const {
+    std::vector<layout::TailName> chain =
+        ChainFrom(found_, repository_.epoch(), segment.timeline, segment.Start(place_.size));
+    std::erase_if(chain, [&](const layout::TailName &name) { return name.start >= segment.End(place_.size); });
+    return chain;
 }
 
-void TailShipper::EndSegment() {
-    if (!pending_.empty()) Store(std::nullopt);
-    Finished finished{Segment({taken_.value - 1}), digest_.SoFar(), {}};
-    for (const Piece &piece : chain_) finished.pieces.push_back(piece.name);
-    // What was joined by one that died before it removed it, or is an earlier owner's.
-    for (const layout::TailName &name : found_)
-        if (!name.IsMark() && name.epoch <= repository_.epoch() && name.timeline == place_.timeline &&
-            SegmentOf(name, place_.size) == finished.segment &&
-            std::ranges::find(finished.pieces, name) == finished.pieces.end())
-            finished.pieces.push_back(name);
-    finished_.push_back(std::move(finished));
-    if (finished_.size() > kMostFinished) finished_.pop_front();    // found again by the next that begins
-    BeginSegment();
+void TailShipper::BeginSegment() {
+    digest_ = Sha256Stream();
+    digest_cut_ = digest_.SoFar();
+    std::vector<layout::TailName> chain = FoundIn(Segment(taken_));
+    cut_ = known_ = chain.empty() ? taken_ : chain.back().end;
+}
+
+void TailShipper::StartChain(const SegmentName &segment) {
+    chain_.clear();
+    for (const layout::TailName &name : FoundIn(segment)) chain_.push_back({.name = name});
 }
 
 void TailShipper::Take(Lsn at, ByteView bytes) {
@@ -106,8 +102,8 @@ void TailShipper::Take(Lsn at, ByteView bytes) {
         throw Error(Code::kInternal, fmt::format("WAL at {} came where {} was expected", at.Text(), taken_.Text()));
     while (!bytes.empty()) {
         const Lsn end = Segment(taken_).End(place_.size);
-        bool known = taken_ < stored_;
-        std::uint64_t most = known ? stored_.value - taken_.value
+        bool known = taken_ < known_;
+        std::uint64_t most = known ? known_.value - taken_.value
                                    : std::min<std::uint64_t>(end.value - taken_.value, kPiece - pending_.size());
         ByteView piece = bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), most)));
         bytes = bytes.subspan(piece.size());
@@ -115,62 +111,119 @@ void TailShipper::Take(Lsn at, ByteView bytes) {
         taken_.value += piece.size();
         if (!known)
             Append(pending_, piece);
-        else if (taken_ == stored_)
+        else if (taken_ == known_)
             CompareWithStored();
-        if (pending_.size() == kPiece) Store(std::nullopt);
-        if (taken_ == end) EndSegment();
+        if (pending_.size() == kPiece || (taken_ == end && !pending_.empty())) Cut(std::nullopt);
+        if (taken_ == end) BeginSegment();
     }
 }
 
-void TailShipper::CompareWithStored() {
-    digest_stored_ = digest_.SoFar();
-    const layout::TailName &last = chain_.back().name;
-    std::optional<TailInfo> info = StatTail(repository_, keys_, last);
-    if (!info) throw Error(Code::kUnavailable, fmt::format("\"{}\" was removed meanwhile", layout::Tail(last)));
-    if (info->at) timed_ = last;
-    if (info->after == SegmentDigest(keys_.Get(info->domain, info->generation), digest_stored_)) return;
-    throw Error(Code::kConflict,
-                fmt::format("the store has other WAL of this server than it has, before {}", last.end.Text()), {},
-                "Two servers have shipped under one epoch: a clone, or a server that was set back. If this one owns "
-                "the path: pg_ark lease take.");
-}
+bool TailShipper::HasRoom() const { return uploads_.bytes() + pending_.size() < kMostWaiting; }
 
-TailInfo TailShipper::Info(Lsn start, Lsn end) const {
+TailInfo TailShipper::Info(Lsn start, Lsn end, const Sha256Digest &before, const Sha256Digest &after) {
     TailInfo info;
     info.name = {.epoch = repository_.epoch(), .timeline = place_.timeline, .start = start, .end = end};
     info.generation = key_.generation;
+    info.salt = random_.Hex(32);
     info.system_identifier = repository_.cluster().system_identifier;
     info.segment_size = place_.size.bytes();
+    info.before = Digest(before);
+    info.after = Digest(after);
     return info;
 }
 
-void TailShipper::Store(std::optional<TimePoint> at) {
-    TailInfo info = Info(stored_, taken_);
-    Sha256Digest now = digest_.SoFar();
-    info.before = Digest(digest_stored_);
-    info.after = Digest(now);
-    info.at = at;
-    stored_bytes_ += WriteTail(repository_, keys_, key_, info, compression_, pending_, random_);
-    pieces_++;
-    stored_ = taken_;
-    digest_stored_ = now;
-    chain_.push_back({.name = info.name});
-    if (pending_.size() <= kMostKept) {
-        chain_.back().info = info;
-        chain_.back().plain = pending_;
-    }
-    pending_.clear();
-    if (at) Timed(info.name);
+// Nothing is sent behind a row that may be another's.
+void TailShipper::CompareWithStored() {
+    digest_cut_ = digest_.SoFar();
+    const layout::TailName last = FoundIn(Segment({taken_.value - 1})).back();
+    auto timed = std::make_shared<bool>(false);
+    uploads_.Begin(
+        {.work =
+             [this, last, digest = digest_cut_, timed] {
+                 std::optional<TailInfo> info = StatTail(repository_, keys_, last);
+                 if (!info)
+                     throw Error(Code::kUnavailable, fmt::format("\"{}\" was removed meanwhile", layout::Tail(last)));
+                 *timed = info->at.has_value();
+                 if (info->after == SegmentDigest(keys_.Get(info->domain, info->generation), digest)) return;
+                 throw Error(
+                     Code::kConflict,
+                     fmt::format("the store has other WAL of this server than it has, before {}", last.end.Text()), {},
+                     "Two servers have shipped under one epoch: a clone, or a server that was set back. If this one "
+                     "owns the path: pg_ark lease take.");
+             },
+         .then =
+             [this, last, digest = digest_cut_, timed] {
+                 if (*timed) timed_ = last;
+                 confirmed_ = stored_ = std::max(stored_, last.end);
+                 if (SegmentName segment = SegmentOf(last, place_.size); last.end == segment.End(place_.size))
+                     EndSegment(segment, digest);
+             },
+         .alone = true});
 }
 
-void TailShipper::StoreMark(TimePoint at) {
-    TailInfo info = Info(taken_, taken_);
-    info.name.mark = ++last_mark_;
-    info.before = info.after = Digest(digest_.SoFar());
+// A reader takes anything that reaches a segment's end, or lies behind it, for the proof that the segment was written to its end, and its
+// absence for a hole. So the last piece of a segment is sent when the store has all before it, and the next segment's after that.
+void TailShipper::Cut(std::optional<TimePoint> at) {
+    Sha256Digest now = digest_.SoFar();
+    TailInfo info = Info(cut_, taken_, digest_cut_, now);
     info.at = at;
-    WriteTail(repository_, keys_, key_, info, compression_, {}, random_);
-    Timed(info.name);
-    marks_ = {info.name};
+    auto plain = std::make_shared<const Bytes>(std::exchange(pending_, {}));
+    auto bytes = std::make_shared<std::uint64_t>(0);
+    const SegmentName segment = SegmentOf(info.name, place_.size);
+    const bool last = taken_ == segment.End(place_.size);
+    cut_ = taken_;
+    digest_cut_ = now;
+    uploads_.Begin({.work = [this, info, plain,
+                             bytes] { *bytes = WriteTail(repository_, keys_, key_, info, compression_, *plain); },
+                    .then =
+                        [this, info, plain, bytes, segment, last, now] {
+                            Stored(info, *bytes);
+                            chain_.push_back({.name = info.name});
+                            chain_.back().Keep(info, plain);
+                            if (info.at) Timed(info.name);
+                            if (last) EndSegment(segment, now);
+                        },
+                    .alone = last,
+                    .bytes = plain->size()});
+}
+
+void TailShipper::SendMark(TimePoint at) {
+    Sha256Digest now = digest_.SoFar();
+    TailInfo info = Info(taken_, taken_, now, now);
+    info.name.mark = ++last_mark_;
+    info.at = at;
+    auto bytes = std::make_shared<std::uint64_t>(0);
+    uploads_.Begin(
+        {.work = [this, info, bytes] { *bytes = WriteTail(repository_, keys_, key_, info, compression_, {}); },
+         .then =
+             [this, info, bytes] {
+                 stored_at_ = info.at;
+                 stored_bytes_ += *bytes;
+                 Timed(info.name);
+                 marks_ = {info.name};
+             },
+         .alone = true});    // it says that the store has all before it
+}
+
+void TailShipper::Stored(const TailInfo &info, std::uint64_t bytes) {
+    confirmed_ = stored_ = info.name.end;
+    stored_at_ = info.at;
+    stored_bytes_ += bytes;
+    pieces_++;
+}
+
+void TailShipper::EndSegment(const SegmentName &segment, const Sha256Digest &digest) {
+    Finished finished{segment, digest, {}};
+    for (const TailPiece &piece : chain_) finished.pieces.push_back(piece.name);
+    // What was joined by one that died before it removed it, or is an earlier owner's, or lay behind a gap.
+    for (const layout::TailName &name : found_)
+        if (!name.IsMark() && name.epoch <= repository_.epoch() && name.timeline == place_.timeline &&
+            SegmentOf(name, place_.size) == finished.segment &&
+            std::ranges::find(finished.pieces, name) == finished.pieces.end())
+            finished.pieces.push_back(name);
+    finished_.push_back(std::move(finished));
+    if (finished_.size() > kMostFinished) finished_.pop_front();    // found again by the next that begins
+    StartChain(segment.Next(place_.size));
 }
 
 // The newest says more than the marks before it.
@@ -179,102 +232,111 @@ void TailShipper::Timed(const layout::TailName &name) {
     std::vector<std::string> old;
     for (const layout::TailName &mark : marks_) old.push_back(repository_.FullName(layout::Tail(mark)));
     marks_.clear();
-    if (!old.empty()) repository_.storage().Remove(old);
-}
-
-// Nullopt: it is no longer there, or damaged.
-std::optional<TailInfo> TailShipper::Reread(const layout::TailName &name, Bytes &plain) try {
-    return ReadTail(repository_, keys_, name, [&](ByteView bytes) { Append(plain, bytes); });
-} catch (const Error &error) {
-    if (error.code != Code::kCorrupt) throw;
-    log_.Warn(fmt::format("{}: {}", error.message, error.detail));
-    return std::nullopt;
-}
-
-std::optional<TailInfo> TailShipper::BytesOf(const Piece &piece, Bytes &plain) {
-    if (!piece.info) return Reread(piece.name, plain);
-    Append(plain, piece.plain);
-    return piece.info;
-}
-
-void TailShipper::Join(std::size_t neighbours) {
-    while (JoinOnce(neighbours)) {}
-}
-
-bool TailShipper::JoinOnce(std::size_t neighbours) {
-    std::vector<int> levels;
-    for (const Piece &piece : chain_) levels.push_back(piece.level);
-    std::size_t count = ToJoin(levels, neighbours);
-    if (count == 0) return false;
-    std::vector<Piece> pieces(chain_.end() - static_cast<std::ptrdiff_t>(count), chain_.end());
-    TailInfo info = Info(pieces.front().name.start, pieces.back().name.end);
-    if (info.length() > kMostJoined) return false;
-    Bytes plain;
-    for (const Piece &piece : pieces) {
-        std::optional<TailInfo> one = BytesOf(piece, plain);
-        if (!one || one->generation != key_.generation || (!info.after.empty() && one->before != info.after))
-            return false;
-        if (info.before.empty()) info.before = one->before;
-        info.after = one->after;
-        if (one->at) info.at = one->at;
-    }
-    stored_bytes_ += WriteTail(repository_, keys_, key_, info, compression_, plain, random_);
-    chain_.resize(chain_.size() - count);
-    chain_.push_back({.name = info.name, .level = pieces.front().level + 1});
-    if (plain.size() <= kMostKept) {
-        chain_.back().info = info;
-        chain_.back().plain = std::move(plain);
-    }
-    std::vector<std::string> old;
-    for (const Piece &piece : pieces) {
-        if (timed_ == piece.name) timed_ = info.name;
-        old.push_back(repository_.FullName(layout::Tail(piece.name)));
-    }
-    repository_.storage().Remove(old);
-    return true;
+    if (!old.empty()) chores_.Begin({.work = [this, old] { repository_.storage().Remove(old); }, .then = {}});
 }
 
 void TailShipper::Ship(std::optional<TimePoint> at) {
-    if (taken_ < stored_) return;    // the store is further than what has come again
+    if (taken_ < known_) return;    // the store is further than what has come again
     if (!pending_.empty())
-        Store(at);
+        Cut(at);
     else if (at)
-        StoreMark(*at);
+        SendMark(*at);
 }
 
-bool TailShipper::IsProven(const Finished &finished) {
-    if (doubtful_.contains(finished.segment)) return false;
+bool TailShipper::Settle() {
+    bool any = uploads_.Settle();
+    return chores_.Settle() || any;
+}
+
+bool TailShipper::Join(std::size_t neighbours) {
+    if (!chores_.Idle() || chain_.empty() || chain_.back().level == TailPiece::kNeverJoined) return false;
+    std::vector<int> levels;
+    for (const TailPiece &piece : chain_) levels.push_back(piece.level);
+    std::size_t count = ToJoin(levels, neighbours);
+    if (count == 0) return false;
+    std::vector<TailPiece> pieces(chain_.end() - static_cast<std::ptrdiff_t>(count), chain_.end());
+    TailInfo info = Info(pieces.front().name.start, pieces.back().name.end, {}, {});
+    info.before = info.after = {};
+    if (info.length() > kMostJoined) return false;
+    auto joined = std::make_shared<std::optional<JoinedTail>>();
+    chores_.Begin({.work = [this, info, pieces,
+                            joined] { *joined = JoinTail(repository_, keys_, key_, info, compression_, pieces, log_); },
+                   .then =
+                       [this, pieces, joined] {
+                           if (*joined) {
+                               stored_bytes_ += (*joined)->bytes;
+                               return Replace(pieces, (*joined)->piece);
+                           }
+                           for (TailPiece &piece : chain_)
+                               if (std::ranges::find(pieces, piece.name, &TailPiece::name) != pieces.end())
+                                   piece.level = TailPiece::kNeverJoined;
+                       }});
+    return true;
+}
+
+// Meanwhile more may have come behind them, and their segment may be finished.
+void TailShipper::Replace(const std::vector<TailPiece> &pieces, const TailPiece &joined) {
+    for (const TailPiece &piece : pieces)
+        if (timed_ == piece.name) timed_ = joined.name;
+    auto first = std::ranges::find(chain_, pieces.front().name, &TailPiece::name);
+    if (first != chain_.end()) {
+        *first = joined;
+        chain_.erase(first + 1, first + static_cast<std::ptrdiff_t>(pieces.size()));
+        return;
+    }
+    const SegmentName segment = SegmentOf(joined.name, place_.size);
+    for (Finished &finished : finished_)
+        if (finished.segment == segment) finished.pieces.push_back(joined.name);
+}
+
+TailShipper::Proof TailShipper::Prove(const Finished &finished) const {
     WalFileName name = WalFileName::OfSegment(finished.segment);
     std::string why = "it is not what this server sent";
     try {
-        if (!finished.digest) return ReadSegment(repository_, keys_, name, [](ByteView) {}).has_value();
+        if (!finished.digest)
+            return ReadSegment(repository_, keys_, name, [](ByteView) {}) ? Proof::kProven : Proof::kAbsent;
         std::optional<SegmentInfo> info = StatSegment(repository_, keys_, name);
-        if (!info) return false;
-        if (info->digest == SegmentDigest(keys_.Get(info->domain, info->generation), *finished.digest)) return true;
+        if (!info) return Proof::kAbsent;
+        if (info->digest == SegmentDigest(keys_.Get(info->domain, info->generation), *finished.digest))
+            return Proof::kProven;
     } catch (const Error &error) {
         if (error.code != Code::kCorrupt) throw;
         why = error.detail.empty() ? error.message : error.detail;
     }
-    doubtful_.insert(finished.segment);
     log_.Warn(
         fmt::format("WAL segment \"{}\" in the store proves nothing ({}); its pieces are kept", name.Text(), why));
-    return false;
+    return Proof::kDoubtful;
 }
 
 bool TailShipper::Tidy() {
-    std::size_t tidied = 0;
-    for (auto finished = finished_.begin(); finished != finished_.end() && tidied < kTidiedAtOnce; tidied++) {
-        if (!IsProven(*finished)) {
-            finished++;
-            continue;
-        }
-        std::vector<std::string> names;
-        for (const layout::TailName &name : finished->pieces)
-            if (name != timed_) names.push_back(repository_.FullName(layout::Tail(name)));
-        repository_.storage().Remove(names);
-        finished = finished_.erase(finished);
-    }
-    return tidied == kTidiedAtOnce;
+    if (!chores_.Idle()) return false;
+    std::vector<Finished> looked_at;
+    for (auto finished = finished_.begin(); finished != finished_.end() && looked_at.size() < kTidiedAtOnce; finished++)
+        if (!doubtful_.contains(finished->segment)) looked_at.push_back(*finished);
+    if (looked_at.empty()) return false;
+    auto proofs = std::make_shared<std::map<SegmentName, Proof>>();
+    chores_.Begin({.work =
+                       [this, looked_at, proofs, timed = timed_] {
+                           for (const Finished &finished : looked_at) {
+                               Proof proof = Prove(finished);
+                               (*proofs)[finished.segment] = proof;
+                               if (proof != Proof::kProven) continue;
+                               std::vector<std::string> names;
+                               for (const layout::TailName &name : finished.pieces)
+                                   if (name != timed) names.push_back(repository_.FullName(layout::Tail(name)));
+                               repository_.storage().Remove(names);
+                           }
+                       },
+                   .then =
+                       [this, proofs] {
+                           for (const auto &[segment, proof] : *proofs)
+                               if (proof == Proof::kDoubtful) doubtful_.insert(segment);
+                           std::erase_if(finished_, [&](const Finished &finished) {
+                               auto proof = proofs->find(finished.segment);
+                               return proof != proofs->end() && proof->second == Proof::kProven;
+                           });
+                       }});
+    return true;
 }
 
 }    // namespace ark

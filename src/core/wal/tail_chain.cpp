@@ -1,6 +1,7 @@
 #include "wal/tail_chain.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -8,17 +9,31 @@ namespace ark {
 
 std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &names, std::uint64_t epoch,
                                         TimelineId timeline, Lsn from) {
-    std::vector<layout::TailName> chain;
-    for (;;) {
-        const layout::TailName *best = nullptr;
-        for (const layout::TailName &name : names)
-            if (!name.IsMark() && name.epoch == epoch && name.timeline == timeline && name.start == from &&
-                (!best || name.end > best->end))
-                best = &name;
-        if (!best) return chain;
-        chain.push_back(*best);
-        from = best->end;
+    // From each place on, how far one gets, over how many pieces, and over which first; the last places first.
+    struct Row {
+        Lsn reach;
+        std::size_t pieces;
+        const layout::TailName *first;
+    };
+    std::vector<const layout::TailName *> pieces;
+    for (const layout::TailName &name : names)
+        if (!name.IsMark() && name.epoch == epoch && name.timeline == timeline && name.start >= from &&
+            name.end > name.start)
+            pieces.push_back(&name);
+    std::ranges::sort(pieces, std::greater<>(), [](const layout::TailName *name) { return name->start; });
+    std::map<Lsn, Row> rows;
+    for (const layout::TailName *piece : pieces) {
+        auto next = rows.find(piece->end);
+        Row row =
+            next == rows.end() ? Row{piece->end, 1, piece} : Row{next->second.reach, next->second.pieces + 1, piece};
+        auto [at, fresh] = rows.try_emplace(piece->start, row);
+        if (!fresh && std::pair(row.reach, at->second.pieces) > std::pair(at->second.reach, row.pieces))
+            at->second = row;
     }
+    std::vector<layout::TailName> chain;
+    for (auto at = rows.find(from); at != rows.end(); at = rows.find(chain.back().end))
+        chain.push_back(*at->second.first);
+    return chain;
 }
 
 std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names, const SegmentName &segment,

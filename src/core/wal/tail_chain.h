@@ -8,8 +8,9 @@
 
 namespace ark {
 
-// The pieces of one epoch and timeline that follow one another from `from` on, at each place the one that reaches furthest, until one is
-// missing. `names` may hold anything.
+// The pieces of one epoch and timeline that follow one another from `from` on: of all such rows the one that reaches furthest, with the
+// fewest pieces. Rows may cross, where pieces were joined, or where one shipper went on at another place than the one before. `names` may
+// hold anything.
 std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &names, std::uint64_t epoch,
                                         TimelineId timeline, Lsn from);
 

@@ -38,14 +38,13 @@ Bytes Format(const Repository &repository, const DomainKey &key, const TailInfo 
 }    // namespace
 
 std::uint64_t WriteTail(const Repository &repository, KeyRing &keys, const DomainKey &key, TailInfo info,
-                        const Compression &compression, ByteView plain, Random &random) {
-    if (info.name.epoch == 0 || info.name.epoch != repository.epoch() || plain.size() != info.length() ||
-        repository.encrypted() != key.encrypted())
+                        const Compression &compression, ByteView plain) {
+    if (info.salt.empty() || info.name.epoch == 0 || info.name.epoch != repository.epoch() ||
+        plain.size() != info.length() || repository.encrypted() != key.encrypted())
         throw Error(Code::kInternal, fmt::format("\"{}\" would be stored wrongly", layout::Tail(info.name)));
     info.domain = key.domain;
     info.generation = key.generation;
     info.compression = compression.kind;
-    info.salt = random.Hex(32);
     Bytes object = Format(repository, key, info, compression, plain);
     try {
         PutNew(repository.storage(), repository.FullName(layout::Tail(info.name)), object);

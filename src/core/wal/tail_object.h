@@ -9,10 +9,10 @@
 
 namespace ark {
 
-// Stores what `info` names (all but the salt, the key's and the epoch's names), whose bytes are `plain`; none of a mark. On return the
-// store has it. Returns how many bytes it takes there. Throws kConflict where the name is taken by another content.
+// Stores what `info` names (all but the key's and the compression's names), whose bytes are `plain`; none of a mark. Its salt is a new random
+// one. On return the store has it. Returns how many bytes it takes there. Throws kConflict where the name is taken by another content.
 std::uint64_t WriteTail(const Repository &repository, KeyRing &keys, const DomainKey &key, TailInfo info,
-                        const Compression &compression, ByteView plain, Random &random);
+                        const Compression &compression, ByteView plain);
 
 // Hands the bytes to `sink` piece by piece, and returns after all were proven to be those that were stored; that they continue what
 // lies before them is the caller's to compare (`before`, `after`). Nullopt where the store has no such object.

@@ -44,5 +44,29 @@ TEST(Farewell, NothingUnderWayTakesLongerThanTheBudget) {
     EXPECT_TRUE(farewell.IsOverdue());
 }
 
+TEST(Farewell, EndsForOneWhoseServerComesBack) {
+    test::FakeClock clock;
+    Farewell farewell(clock);
+    FarewellTicker ticker(farewell);
+    farewell.End();
+    EXPECT_FALSE(farewell.Begin()) << "it does not know what to do then";
+    farewell.Allow();
+    farewell.Begin();
+    {
+        Farewell::Work work(&farewell);
+        EXPECT_FALSE(ticker.Cancelled());
+        clock.Advance(Farewell::kBudget + 1ms);
+        EXPECT_TRUE(ticker.Cancelled()) << "what is overdue is let go";
+    }
+    farewell.End();
+    EXPECT_FALSE(farewell.begun());
+    Farewell::Work work(&farewell);
+    clock.Advance(1h);
+    EXPECT_FALSE(ticker.Cancelled());
+    EXPECT_TRUE(farewell.Begin()) << "and it may stop again";
+    ticker.Cancel();
+    EXPECT_TRUE(ticker.Cancelled());
+}
+
 }    // namespace
 }    // namespace ark::cli

@@ -93,7 +93,8 @@ TEST_F(ExpireTest, TheTailGoesWithTheWalThatItHolds) {
         info.system_identifier = kSampleCluster.system_identifier;
         info.segment_size = kSize.bytes();
         info.before = info.after = std::string(64, '0');
-        WriteTail(*store.repository, *store.keys, store.key, info, {}, ToBytes("12345"), store.random);
+        info.salt = store.random.Hex(32);
+        WriteTail(*store.repository, *store.keys, store.key, info, {}, ToBytes("12345"));
     }
     Segments(3, 8);
     Backup(3, 3);

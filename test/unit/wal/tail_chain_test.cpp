@@ -28,6 +28,20 @@ TEST(TailChain, TakesWhatReachesFurthest) {
     EXPECT_EQ(ChainOf(names, kSegment, kSize), (Names{names[1], names[3]}));
 }
 
+TEST(TailChain, TakesTheRowThatReachesFurthestWhereRowsCross) {
+    // One that died with pieces on their way left the second; its successor cut at other places.
+    Names names{Piece(kBegin, kBegin + 10), Piece(kBegin + 20, kBegin + 40), Piece(kBegin + 10, kBegin + 20),
+                Piece(kBegin + 20, kBegin + 30), Piece(kBegin + 30, kBegin + 50)};
+    EXPECT_EQ(ChainOf(names, kSegment, kSize), (Names{names[0], names[2], names[3], names[4]}));
+    names.pop_back();
+    EXPECT_EQ(ChainOf(names, kSegment, kSize), (Names{names[0], names[2], names[1]}));
+    names.push_back(Piece(kBegin, kBegin + 20));
+    names.push_back(Piece(kBegin + 40, kEnd));
+    names.push_back(Piece(kBegin + 30, kEnd));
+    EXPECT_EQ(ChainOf(names, kSegment, kSize).size(), 3u);
+    EXPECT_EQ(ChainOf(names, kSegment, kSize).front(), names[4]) << "of the fewest pieces";
+}
+
 TEST(TailChain, IsOfOneEpochTheNewest) {
     Names names{Piece(kBegin, kBegin + 10), Piece(kBegin + 10, kBegin + 90), Piece(kBegin, kBegin + 10, 2),
                 Piece(kBegin, kBegin + 50, 3, 2)};

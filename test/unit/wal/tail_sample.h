@@ -23,13 +23,32 @@ struct TailSample {
     void Ship(std::uint64_t to, std::optional<TimePoint> at = {}) {
         Send(to);
         shipper->Ship(at);
-        shipper->Join();
+        Await();
+        while (shipper->Join()) Await();
     }
+    // Without a shipment; what is sent for other reasons is stored.
     void Send(std::uint64_t to) {
         while (shipper->taken().value < to) {
-            std::uint64_t from = shipper->taken().value, until = std::min(to, from + 50'000);
-            shipper->Take({from}, ByteView(log).subspan(from, until - from));
+            Take(std::min(to, shipper->taken().value + 50'000));
+            while (!shipper->HasRoom()) Settle();
         }
+        Await();
+    }
+    // The same, without waiting for anything.
+    void Take(std::uint64_t to) {
+        std::uint64_t from = shipper->taken().value;
+        shipper->Take({from}, ByteView(log).subspan(from, to - from));
+    }
+    void Settle() {
+        shipper->AwaitNews(std::chrono::milliseconds(1));
+        shipper->Settle();
+    }
+    void Await() {
+        while (!shipper->Idle()) Settle();
+    }
+    void Tidy() {
+        shipper->Tidy();
+        Await();
     }
     void Archive(unsigned number, std::uint32_t timeline = 1) {
         store.Write(Segment(number), Name(number, timeline).Text());
