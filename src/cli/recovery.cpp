@@ -119,9 +119,10 @@ Recovery LookOnce(Engine &engine, const std::shared_ptr<Repository> &repository)
     std::vector<layout::TailName> tail = recovery.archive.UsefulTail();
     recovery.windows = RecoveryWindows(recovery.archive, recovery.bases, recovery.floors);
     std::map<std::pair<TimelineId, Lsn>, std::optional<KnownTime>> known;    // windows mostly end together
-    if (!tail.empty())
+    if (!tail.empty() || recovery.archive.HasPartials())
         ReachIntoTail(recovery.windows, recovery.archive, recovery.bases, tail,
                       [&](const TimelineHistory &history, Lsn end) -> std::optional<TimePoint> {
+                          if (tail.empty()) return std::nullopt;
                           auto [at, fresh] = known.try_emplace({history.timeline(), end});
                           if (fresh) at->second = FindKnownTime(*repository, *keys, history, end);
                           return at->second ? std::optional(at->second->until) : std::nullopt;

@@ -326,6 +326,7 @@ end($ship, 'KILL');
 $standby->promote;
 $standby->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die;
 shipped(insert($standby, 'on the new timeline'), 2);
+for (1 .. 600) { last if glob "$store/ark/*/wal/00000001/*.partial"; sleep 0.1; }
 $standby->kill9;
 end($waiting, 'KILL');
 # Before its first shipment the old timeline's pieces are all that the store has of its first segment: a server goes through them.
@@ -336,6 +337,12 @@ unlink glob "$early/ark/*/wal/00000002/0*[0-9A-F]";
 is(scalar(my @of_two = glob "$early/ark/*/wal/00000002/*"), 1, 'only the history of the new timeline');
 $copy = restore('the new timeline without anything of its own', store => $early);
 is($copy->safe_psql('postgres', 'SELECT timeline_id FROM pg_control_checkpoint()'), 3, 'was gone through');
+is(fills($copy, 'on both') . fills($copy, 'on the new timeline') . fills($copy, 'diverged'), '100', 'up to where it left the old one');
+$copy->stop;
+# What the promoted server archived of the segment in which it left the old timeline is enough, too.
+is(scalar(my @partial = glob "$early/ark/*/wal/00000001/*.partial"), 1, 'the end of the old timeline was archived');
+unlink map { $_->[3] } tail($early);
+$copy = restore('the new timeline without any pieces', store => $early);
 is(fills($copy, 'on both') . fills($copy, 'on the new timeline') . fills($copy, 'diverged'), '100', 'up to where it left the old one');
 $copy->stop;
 $copy = restore('the promoted standby comes back');

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "wal/segment_object.h"
+#include "wal/segment_place.h"
 #include "wal/tail_chain.h"
 #include "wal/tail_object.h"
 
@@ -62,6 +63,29 @@ const ArchivedFile *WalArchive::Find(const SegmentName &segment) const {
     auto at =
         std::ranges::lower_bound(segments, segment, {}, [](const ArchivedFile &file) { return file.name.segment; });
     return at == segments.end() || at->name.segment != segment ? nullptr : &*at;
+}
+
+const ArchivedFile *WalArchive::FindPartial(const SegmentName &segment) const {
+    auto timeline = timelines.find(segment.timeline);
+    if (timeline == timelines.end()) return nullptr;
+    for (const ArchivedFile &file : timeline->second.others)
+        if (file.name == WalFileName::OfPartial(segment)) return &file;
+    return nullptr;
+}
+
+bool WalArchive::HasPartials() const {
+    return std::ranges::any_of(timelines, [](const auto &one) {
+        return std::ranges::any_of(
+            one.second.others, [](const ArchivedFile &file) { return file.name.kind == WalFileName::Kind::kPartial; });
+    });
+}
+
+std::optional<Lsn> WalArchive::PartialEnd(const SegmentName &segment, WalSegmentSize size) const {
+    if (!FindPartial(segment)) return std::nullopt;
+    std::vector<TimelineHistory> histories;
+    for (const auto &[id, one] : timelines)
+        if (one.history) histories.push_back(*one.history);
+    return EndOfPartial(segment, size, histories);
 }
 
 WalArchive ReadWalArchive(const Repository &repository, KeyRing &keys, Ticker &ticker) {

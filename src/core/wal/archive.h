@@ -48,7 +48,11 @@ struct WalArchive {
     std::optional<Lsn> LeftByYoungest(TimelineId timeline) const;
     // Whether any timeline that comes from this one left it at `end` or further on: then all before was written.
     bool WentOnTo(TimelineId timeline, Lsn end) const;
-    const ArchivedFile *Find(const SegmentName &segment) const;    // null: it is not there as a whole
+    const ArchivedFile *Find(const SegmentName &segment) const;           // null: it is not there as a whole
+    const ArchivedFile *FindPartial(const SegmentName &segment) const;    // null: there is none
+    bool HasPartials() const;
+    // Up to where it holds what the timeline went through; nullopt: there is none.
+    std::optional<Lsn> PartialEnd(const SegmentName &segment, WalSegmentSize size) const;
 };
 
 // Throws kCorrupt for a name that it cannot place, and for a history that cannot be read: whoever decides by this must know everything.

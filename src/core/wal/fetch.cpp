@@ -84,10 +84,10 @@ bool BeginsAlike(const std::filesystem::path &one, const std::filesystem::path &
 }
 
 // A segment's beginning, up to `end`; nullopt: it is not there.
-std::optional<Lsn> ReadUpTo(const Repository &repository, KeyRing &keys, const SegmentName &segment, Lsn start, Lsn end,
+std::optional<Lsn> ReadUpTo(const Repository &repository, KeyRing &keys, const WalFileName &name, Lsn start, Lsn end,
                             const std::function<void(ByteView)> &take) {
     std::uint64_t left = end.value - start.value;
-    bool found = ReadSegment(repository, keys, WalFileName::OfSegment(segment), [&](ByteView bytes) {
+    bool found = ReadSegment(repository, keys, name, [&](ByteView bytes) {
                      ByteView piece =
                          bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), left)));
                      left -= piece.size();
@@ -167,16 +167,17 @@ FetchOutcome FetchPart(const Repository &repository, KeyRing &keys, const Segmen
                             return name != segment &&
                                    repository.Stat(layout::Wal(WalFileName::OfSegment(name))).has_value();
                         },
-                        tail, [&](TimelineId timeline) { return LeftByYoungest(younger, timeline); }};
+                        tail, [&](TimelineId timeline) { return LeftByYoungest(younger, timeline); },
+                        [&](const SegmentName &name) { return StoredPartialEnd(repository, keys, name, size); }};
     std::optional<TemporaryFile> file;
     std::optional<Lsn> end;
     std::optional<SegmentPlace> place = FindSegment(history, number, size, wal);
     if (!place && wanted == PartWanted::kAny && WouldGoBeside(history, number, size, wal)) {
         file.emplace(to);    // nothing of it is there, and "absent" would lead to the other one
         end = segment.Start(size);
-    } else if (place && place->whole) {
+    } else if (place && !place->InPieces()) {
         file.emplace(to);
-        end = ReadUpTo(repository, keys, place->from, segment.Start(size), place->end,
+        end = ReadUpTo(repository, keys, place->Object(), segment.Start(size), place->end,
                        [&](ByteView bytes) { file->Write(bytes); });
     } else if (place) {
         end = ReadPieces(repository, keys, place->from, size, place->end,

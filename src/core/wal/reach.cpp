@@ -45,7 +45,7 @@ public:
             std::optional<SegmentPlace> place = end < until_ ? PlaceOf(number) : std::nullopt;
             if (!place) return numbers;
             std::optional<Lsn> reached = place->end;
-            if (!place->whole)
+            if (place->InPieces())
                 reached = ReadPieces(repository_, keys_, place->from, size_, place->end, {[] {}, [](ByteView) {}});
             if (!reached) return numbers;
             numbers.push_back(number);
@@ -64,8 +64,8 @@ public:
             records.Take(at, bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), room))));
             at.value += bytes.size();
         };
-        if (place->whole) {
-            ReadSegment(repository_, keys_, WalFileName::OfSegment(place->from), take);
+        if (!place->InPieces()) {
+            ReadSegment(repository_, keys_, place->Object(), take);
             return;
         }
         const WalRecords before = records;
@@ -79,9 +79,11 @@ public:
 
 private:
     std::optional<SegmentPlace> PlaceOf(std::uint64_t number) const {
-        return FindSegment(history_, number, size_,
-                           {[&](const SegmentName &name) { return whole_.contains(name); }, tail_,
-                            [&](TimelineId timeline) { return LeftByYoungest(younger_, timeline); }});
+        return FindSegment(
+            history_, number, size_,
+            {[&](const SegmentName &name) { return whole_.contains(name); }, tail_,
+             [&](TimelineId timeline) { return LeftByYoungest(younger_, timeline); },
+             [&](const SegmentName &name) { return StoredPartialEnd(repository_, keys_, name, size_); }});
     }
 
     const Repository &repository_;

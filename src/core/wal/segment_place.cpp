@@ -13,8 +13,10 @@ std::optional<SegmentPlace> On(const SegmentName &name, WalSegmentSize size, std
     SegmentPlace place{name, wal.has_whole(name), name.End(size)};
     if (!place.whole) {
         std::vector<layout::TailName> chain = ChainOf(wal.tail, name, size);
-        if (chain.empty()) return std::nullopt;
-        place.end = chain.back().end;
+        place.end = chain.empty() ? name.Start(size) : chain.back().end;
+        std::optional<Lsn> partial = wal.partial_end ? wal.partial_end(name) : std::nullopt;
+        place.partial = partial && *partial > place.end;
+        if (place.partial) place.end = *partial;
     }
     if (left) place.end = std::min(place.end, *left);
     if (place.end <= name.Start(size)) return std::nullopt;
@@ -40,6 +42,16 @@ std::optional<SegmentPlace> FindSegment(const TimelineHistory &history, std::uin
         if (place && (!best || place->end > best->end)) best = place;
     }
     return best;
+}
+
+std::optional<Lsn> EndOfPartial(const SegmentName &segment, WalSegmentSize size,
+                                const std::vector<TimelineHistory> &younger) {
+    std::optional<Lsn> end;
+    for (const TimelineHistory &history : younger)
+        if (std::optional<Lsn> left = history.Left(segment.timeline);
+            left && *left > segment.Start(size) && *left < segment.End(size))
+            end = end ? std::min(*end, *left) : *left;
+    return end;
 }
 
 bool WouldGoBeside(const TimelineHistory &history, std::uint64_t number, WalSegmentSize size, const StoredWal &wal) {

@@ -16,13 +16,24 @@ struct StoredWal {
     const std::vector<layout::TailName> &tail;    // without what is superseded
     std::function<std::optional<Lsn>(TimelineId)>
         left_youngest;    // where the youngest timeline that comes from this one left it
+    // Up to where the ".partial" of a segment holds what its timeline went through; nullptr, or nullopt: there is none.
+    std::function<std::optional<Lsn>(const SegmentName &)> partial_end = nullptr;
 };
 
 struct SegmentPlace {
-    SegmentName from;      // the segment itself, or that of an older timeline
-    bool whole = false;    // as an object of its own; else in pieces
-    Lsn end;               // up to there it holds what the history went through
+    SegmentName from;        // the segment itself, or that of an older timeline
+    bool whole = false;      // as an object of its own
+    Lsn end;                 // up to there it holds what the history went through
+    bool partial = false;    // as its ".partial"; neither: in pieces
+
+    bool InPieces() const { return !whole && !partial; }
+    WalFileName Object() const { return partial ? WalFileName::OfPartial(from) : WalFileName::OfSegment(from); }
 };
+
+// A promoted server archives the segment in which it left its timeline under such a name, as far as that went: up to the first point in it
+// where any of these timelines left it, because another one may have written the file. Nullopt: none did.
+std::optional<Lsn> EndOfPartial(const SegmentName &segment, WalSegmentSize size,
+                                const std::vector<TimelineHistory> &younger);
 
 // The segment of the youngest timeline of the history that had begun in it. As long as it is not there as a whole, a promoted server's
 // first segment begins like the one that it left: then the one that reaches furthest counts, an older one up to where it was left.

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "wal/segment_place.h"
+
 namespace ark {
 namespace {
 
@@ -65,6 +67,12 @@ std::optional<Lsn> LeftByYoungest(const std::vector<TimelineHistory> &younger, T
             left = at;
         }
     return left;
+}
+
+std::optional<Lsn> StoredPartialEnd(const Repository &repository, KeyRing &keys, const SegmentName &segment,
+                                    WalSegmentSize size) {
+    if (!repository.Stat(layout::Wal(WalFileName::OfPartial(segment)))) return std::nullopt;
+    return EndOfPartial(segment, size, YoungerHistories(repository, keys, segment.timeline));
 }
 
 }    // namespace ark

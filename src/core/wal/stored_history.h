@@ -21,4 +21,8 @@ void CheckOwnTimeline(const Repository &repository, KeyRing &keys, const Timelin
 // Where the youngest of these timelines that comes from this one left it: what lies behind is not the past of what recovery goes to.
 std::optional<Lsn> LeftByYoungest(const std::vector<TimelineHistory> &younger, TimelineId timeline);
 
+// Of the ".partial" of a segment, up to where it holds what the timeline went through (segment_place.h); nullopt: it is not there.
+std::optional<Lsn> StoredPartialEnd(const Repository &repository, KeyRing &keys, const SegmentName &segment,
+                                    WalSegmentSize size);
+
 }    // namespace ark

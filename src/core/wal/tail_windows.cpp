@@ -15,7 +15,8 @@ public:
              WalSegmentSize size)
         : archive_(archive),
           wal_{[&](const SegmentName &name) { return archive.Find(name) != nullptr; }, tail,
-               [&](TimelineId timeline) { return archive.LeftByYoungest(timeline); }},
+               [&](TimelineId timeline) { return archive.LeftByYoungest(timeline); },
+               [&archive, size](const SegmentName &name) { return archive.PartialEnd(name, size); }},
           history_(history),
           size_(size) {}
 
@@ -38,11 +39,12 @@ private:
         // Of a segment that was written to its end only the whole is given to a server.
         bool ends = place->end < window.missing.End(size_);
         if (ends && MustExist(window.missing)) return false;
-        if (place->whole) {
-            TimePoint stored = archive_.Find(place->from)->stored_at;
-            window.until_stored = window.until_stored ? std::max(*window.until_stored, stored) : stored;
-            window.last = place->from;
+        if (!place->InPieces()) {
+            const ArchivedFile *file = place->whole ? archive_.Find(place->from) : archive_.FindPartial(place->from);
+            window.until_stored =
+                window.until_stored ? std::max(*window.until_stored, file->stored_at) : file->stored_at;
         }
+        if (place->whole) window.last = place->from;
         window.until_timeline = place->from.timeline;
         window.until = place->end;
         if (!ends) window.missing = SegmentOn(history_, number + 1, size_);

@@ -1,4 +1,4 @@
-// Recovery windows that go on in the shipped tail. Pure but for the times, which the caller looks up.
+// Recovery windows that go on in the shipped tail, and in the ".partial" that a promoted server archived of the timeline that it left. Pure but for the times, which the caller looks up.
 #pragma once
 
 #include <functional>

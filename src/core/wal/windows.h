@@ -2,8 +2,8 @@
 //
 // A window opens at a backup's stop and ends where the unbroken row of segments ends that a server reads which recovers on its
 // timeline. A segment counts by its name on the newest timeline of the history that had begun in it, as the server looks for it; while
-// that one has not come, a whole segment of the timeline before reaches to the switch point (wal-fetch gives it in its place). A
-// `.partial` counts for nothing.
+// that one has not come, a whole segment of the timeline before reaches to the switch point (wal-fetch gives it in its place). Pieces, and
+// a `.partial` of the timeline before, count in tail_windows.h.
 // Positions are certain. Of times the store knows when a file came: no commit in the window is younger than the last file of it, by
 // the store's clock.
 #pragma once

@@ -16,8 +16,11 @@ struct SegmentPlaceTest : ::testing::Test {
     std::string Find(const TimelineHistory &history) {
         std::optional<SegmentPlace> place = FindSegment(history, 5, kSize, Stored());
         if (!place) return "nowhere";
-        return std::to_string(place->from.timeline.value) + (place->whole ? " whole" : " in pieces") + " up to " +
-               place->end.Text();
+        return std::to_string(place->from.timeline.value) +
+               (place->whole     ? " whole"
+                : place->partial ? " partial"
+                                 : " in pieces") +
+               " up to " + place->end.Text();
     }
     bool Beside(const TimelineHistory &history) { return WouldGoBeside(history, 5, kSize, Stored()); }
     StoredWal Stored() const {
@@ -26,6 +29,10 @@ struct SegmentPlaceTest : ::testing::Test {
                 [&](TimelineId timeline) {
                     auto at = left.find(timeline.value);
                     return at == left.end() ? std::nullopt : std::optional(Lsn{at->second});
+                },
+                [&](const SegmentName &name) {
+                    auto at = partial.find(name.timeline.value);
+                    return at == partial.end() ? std::nullopt : std::optional(Lsn{at->second});
                 }};
     }
     void Piece(std::uint32_t timeline, std::uint64_t start, std::uint64_t end) {
@@ -37,7 +44,7 @@ struct SegmentPlaceTest : ::testing::Test {
 
     std::set<std::uint32_t> whole;
     std::vector<layout::TailName> tail;
-    std::map<std::uint32_t, std::uint64_t> left;
+    std::map<std::uint32_t, std::uint64_t> left, partial;
     TimelineHistory one{TimelineId{1}};
     TimelineHistory two = History(2, {{{1}, {kBegin + 1000}, ""}});
 };
@@ -54,6 +61,31 @@ TEST_F(SegmentPlaceTest, OfATimelineWithoutParentsIsItsOwn) {
     EXPECT_EQ(Find(one), "nowhere");
     whole.insert(1);
     EXPECT_EQ(Find(one), "1 whole up to 0/600000") << "whoever recovers on it is given all of it";
+}
+
+TEST_F(SegmentPlaceTest, WhatAPromotedServerArchivedOfTheTimelineThatItLeft) {
+    partial[1] = kBegin + 1000;
+    EXPECT_EQ(Find(two), "1 partial up to 0/5003E8");
+    Piece(1, kBegin, kBegin + 400);
+    EXPECT_EQ(Find(two), "1 partial up to 0/5003E8") << "it reaches further";
+    Piece(1, kBegin + 400, kBegin + 2000);
+    EXPECT_EQ(Find(two), "1 in pieces up to 0/5003E8");
+    Piece(2, kBegin, kBegin + 1100);
+    EXPECT_EQ(Find(two), "2 in pieces up to 0/50044C");
+    tail.clear();
+    left[1] = kBegin + 1000;
+    EXPECT_EQ(Find(one), "1 partial up to 0/5003E8");
+    whole.insert(1);
+    EXPECT_EQ(Find(two), "1 whole up to 0/5003E8");
+}
+
+TEST(EndOfPartial, IsWhereTheTimelineWasFirstLeftInIt) {
+    const SegmentName segment = SegmentName::OfNumber({1}, 5, kSize);
+    auto left = [](std::uint32_t timeline, std::uint64_t at) { return TimelineHistory({timeline}, {{{1}, {at}, ""}}); };
+    EXPECT_EQ(EndOfPartial(segment, kSize, {}), std::nullopt);
+    EXPECT_EQ(EndOfPartial(segment, kSize, {left(2, kEnd + 5), left(3, kBegin)}), std::nullopt);
+    EXPECT_EQ(EndOfPartial(segment, kSize, {left(2, kBegin + 900), left(3, kBegin + 700), left(4, kEnd + 5)}),
+              Lsn{kBegin + 700});
 }
 
 TEST_F(SegmentPlaceTest, TheFirstOfANewTimelineBeginsAsTheOldOnes) {

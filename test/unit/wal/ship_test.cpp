@@ -219,6 +219,10 @@ TEST_P(Ship, ANewTimelinesFirstSegmentBeginsAsTheOldOnes) {
     EXPECT_FALSE(tail.Hole(4, 2));
     for (const layout::TailName &name : tail.Tail()) tail.Remove(name);
     EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), std::nullopt);
+    store.Write(tail.Segment(4), tail.Name(4).Text() + ".partial");
+    EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), tail.Segment(4, left)) << "from what the promoted server archived";
+    EXPECT_EQ(tail.Fetch(4), tail.Segment(4, left)) << "also to who stays on the old one";
+    store.repository->Remove({layout::Wal(WalFileName::OfPartial(tail.Name(4)))});
     tail.Archive(4);
     EXPECT_EQ(tail.Fetch(4, PartWanted::kAny, 2), tail.Segment(4, left)) << "from the whole one";
     tail.Archive(5, 2);

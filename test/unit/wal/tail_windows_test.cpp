@@ -115,6 +115,20 @@ TEST_F(OldTimelineInPieces, TheNewOneBeginsWithThem) {
     EXPECT_EQ(window.missing, sample.Name(2, 9));
 }
 
+TEST_F(OldTimelineInPieces, WhatThePromotedServerArchivedOfItReachesToTheSwitch) {
+    EXPECT_EQ(OnTwo({}).until.Text(), "0/9000000");
+    sample.Partial(1, 9);
+    RecoveryWindow window = OnTwo({});
+    EXPECT_EQ(window.until.Text(), "0/9000800");
+    EXPECT_EQ(window.until_timeline.value, 1u);
+    EXPECT_EQ(window.until_stored, ArchiveSample::Minute(9));
+    EXPECT_EQ(window.end, RecoveryWindow::End::kArchive);
+    EXPECT_EQ(window.last, sample.Name(1, 8)) << "it is not whole";
+    window = OnTwo({Piece(10 * kSegment, 10 * kSegment + 40, 2)});
+    EXPECT_EQ(window.until.Text(), "0/9000000") << "the new one has written that segment";
+    EXPECT_EQ(window.end, RecoveryWindow::End::kHole);
+}
+
 TEST_F(OldTimelineInPieces, NothingTakesThePlaceOfASegmentThatTheNewOneHasWritten) {
     RecoveryWindow window =
         OnTwo({Piece(9 * kSegment, 9 * kSegment + 0x900), Piece(10 * kSegment, 10 * kSegment + 40, 2)});
