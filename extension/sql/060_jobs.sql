@@ -42,6 +42,7 @@ DECLARE
     lost_count bigint := 0;
     is_in boolean;
 BEGIN
+    DELETE FROM ark_private.job WHERE action = 'refresh_catalog' AND state IN ('queued', 'running') AND job_id <> ALL (alive);    -- the next look comes by itself
     FOR lost IN SELECT * FROM ark_private.job WHERE state IN ('queued', 'running') AND job_id <> ALL (alive) ORDER BY job_id FOR UPDATE LOOP
         is_in := CASE WHEN lost.restore_id IS NOT NULL THEN ark_private.was_committed(lost.job_id) END;
         UPDATE ark_private.job SET state = 'interrupted', finished_at = clock_timestamp(), sqlstate = '57P02',
@@ -72,6 +73,9 @@ BEGIN
     END IF;
     ours := coalesce(j.arguments->'ark', '{}');
     arguments := j.arguments - 'ark';
+    IF j.action = 'refresh_catalog' THEN
+        arguments := arguments || (SELECT jsonb_build_object('known', known, 'accept_empty', known = '[]') FROM ark_private.known_backups() AS known);
+    END IF;
     IF j.verb = 'restore-entities' AND NOT coalesce((arguments->>'dry_run')::boolean, false) THEN
         restore_id := nextval('ark_private.restore_id_seq');
         arguments := arguments || jsonb_build_object('restore_id', restore_id);
@@ -113,6 +117,16 @@ BEGIN
 END
 $$;
 
+-- What the server does by itself every few minutes is history where it found something, and when it begins to fail.
+CREATE FUNCTION ark_private.forget_look(j ark_private.job, got jsonb) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    DELETE FROM ark_private.job WHERE job_id = j.job_id
+       AND CASE WHEN j.state = 'done' THEN coalesce(got->'backups', '[]') = '[]' AND coalesce(got->'gone', '[]') = '[]'
+                WHEN j.state = 'cancelled' THEN true
+                ELSE EXISTS (SELECT FROM ark_private.job AS before WHERE before.action = j.action AND before.job_id < j.job_id AND before.state = j.state
+                                AND before.message IS NOT DISTINCT FROM j.message AND before.queued_at > j.queued_at - interval '1 day') END
+$$;
+
 CREATE FUNCTION ark_private.finish_job(id bigint, outcome jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -143,6 +157,10 @@ BEGIN
     END IF;
     IF j.verb = 'restore-entities' THEN
         PERFORM ark_private.finish_restore(j, outcome);
+    END IF;
+    IF j.action = 'refresh_catalog' THEN
+        PERFORM ark_private.forget_look(j, got);
+        RETURN;
     END IF;
     PERFORM ark_private.audit(j.action, j.caller, CASE WHEN j.state = 'done' THEN 'done' ELSE j.state || ': ' || coalesce(j.message, '') END,
                               j.arguments->>'reason', j.arguments, j.job_id, j.backup_id, j.restore_id);

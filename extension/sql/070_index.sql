@@ -56,6 +56,14 @@ LANGUAGE sql STABLE AS $$
               FROM ark_private.backup WHERE ended_at IS NULL AND location IS NOT NULL ORDER BY location, sequence DESC NULLS LAST, backup_id DESC) AS newest
 $$;
 
+-- What a look into the store compares with: the backups of the repository that holds the newest one.
+CREATE FUNCTION ark_private.known_backups() RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(pg_catalog.jsonb_agg(b.backup_id), '[]') FROM ark_private.backup AS b
+     WHERE b.ended_at IS NULL AND b.repository IS NOT DISTINCT FROM
+           (SELECT n.repository FROM ark_private.backup AS n WHERE n.ended_at IS NULL ORDER BY n.sequence DESC NULLS LAST, n.backup_id DESC LIMIT 1)
+$$;
+
 -- `stores_read`: the stores that were looked into; of others that are still in use, what was known stays.
 CREATE FUNCTION ark_private.put_recovery(windows jsonb, points jsonb, stores_read jsonb) RETURNS void
 LANGUAGE sql VOLATILE AS $$
@@ -107,6 +115,12 @@ BEGIN
         END LOOP;
         PERFORM ark_private.end_backup(b.backup_id, 'no longer in the store') FROM ark_private.backup AS b
           WHERE b.ended_at IS NULL AND NOT EXISTS (SELECT FROM jsonb_array_elements(coalesce(result->'backups', '[]')) AS r WHERE r->>'backup_id' = b.backup_id);
+    ELSIF j.action = 'refresh_catalog' THEN
+        FOR item IN SELECT b FROM jsonb_array_elements(coalesce(result->'backups', '[]')) AS b LOOP
+            PERFORM ark_private.put_backup(item, NULL);
+        END LOOP;
+        PERFORM ark_private.end_backup(b.backup_id, 'no longer in the store') FROM ark_private.backup AS b
+          WHERE b.ended_at IS NULL AND b.repository = result->>'repository' AND result->'gone' ? b.backup_id;
     END IF;
 END
 $$;

@@ -197,6 +197,28 @@ BEGIN
 END
 $$;
 
+-- A look into the store for what others did there, if it is time for one: what the program took or deleted, on this machine or a standby's. Called
+-- by the launcher. A copy of a cluster looks into nothing until it is adopted.
+CREATE FUNCTION ark_private.look_into_store(due boolean)
+RETURNS TABLE (job_id bigint, action text, verb text, source text, database text, kind text, exclusive text, schedule text, light boolean, caller text, arguments text)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    request ark_private.job_request;
+BEGIN
+    IF NOT due OR ark_private.identity_problem() IS NOT NULL
+       OR EXISTS (SELECT FROM ark_private.job AS j WHERE j.action IN ('refresh_catalog', 'rebuild_catalog') AND j.state IN ('queued', 'running')) THEN
+        RETURN;
+    END IF;
+    request := ark_private.request('refresh_catalog', 'list', NULL, NULL, 'rebuild', true,
+                   jsonb_build_object('role', current_user, 'session_user', NULL, 'application_name', 'pg_ark launcher', 'client_addr', NULL), '{}', false);
+    job_id := nextval('ark_private.job_id_seq');
+    INSERT INTO ark_private.job (job_id, action, verb, state, source, caller, arguments)
+    VALUES (look_into_store.job_id, request.action, request.verb, 'queued', request.source, request.caller, request.arguments);
+    RETURN QUERY SELECT look_into_store.job_id, request.action, request.verb, request.source, NULL::text, NULL::text, request.exclusive, NULL::text, request.light,
+                        request.caller::text, request.arguments::text;
+END
+$$;
+
 -- Milliseconds until the next schedule is due; null: none is.
 CREATE FUNCTION ark_private.next_wake() RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$

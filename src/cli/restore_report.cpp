@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ostream>
 
 #include "cli/output.h"
@@ -53,15 +54,20 @@ void WarnOfNewerTablespaces(const Manifest &backup, const ClusterRestorePlan &pl
     } catch (const Error &) {    // it is not here, or not ours to look at
         return;
     }
+    Json meanwhile = backup.body.value("new_tablespaces", Json::array());
+    auto is_new = [&](const Tablespace &space) {
+        return !plan.tablespaces_were.contains(space.oid) ||
+               std::any_of(meanwhile.begin(), meanwhile.end(), [&](const Json &oid) { return oid == space.oid; });
+    };
     for (const Tablespace &space : TablespacesOf(original))
-        if (!plan.tablespaces_were.contains(space.oid))
-            warnings.push_back(
-                fmt::format("tablespace {} was made in \"{}\" after this backup: a recovery that comes to that moment "
-                            "removes what lies "
-                            "there, which is the original's on this machine. Restore from a newer backup, or "
-                            "elsewhere, or only up to "
-                            "a moment before",
-                            space.oid, space.location));
+        if (is_new(space))
+            warnings.push_back(fmt::format(
+                "tablespace {} was made in \"{}\" after this backup had begun: a recovery that comes to that moment "
+                "removes what lies "
+                "there, which is the original's on this machine. Restore from a newer backup, or "
+                "elsewhere, or only up to "
+                "a moment before",
+                space.oid, space.location));
 }
 
 void WarnOfWhatIsLeft(const ClusterRestore &request, const ClusterRestored &restored, Json &warnings) {

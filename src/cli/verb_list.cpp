@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <ostream>
+#include <set>
 #include <string_view>
 
 #include "cli/engine.h"
@@ -14,15 +15,53 @@
 namespace ark::cli {
 namespace {
 
+// What came and what went since somebody knew these. Names are compared, and only what came is read: most looks find nothing, and need no
+// key.
+Json Changes(Engine &engine, const std::shared_ptr<Repository> &repository, const std::vector<std::string> &known) {
+    std::set<BackupId> was(known.begin(), known.end()), is = NamesOfBackups(*repository), came, gone;
+    std::ranges::set_difference(is, was, std::inserter(came, came.end()));
+    std::ranges::set_difference(was, is, std::inserter(gone, gone.end()));
+    Json result{{"state", "done"}, {"repository", repository->id()}, {"backups", Json::array()}, {"gone", gone}};
+    bool base_backups = false;
+    if (!came.empty()) {
+        std::shared_ptr<KeyRing> keys =
+            engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
+        for (const BackupSummary &backup : ReadBackups(*repository, keys.get(), engine.clock().Now(), came)) {
+            base_backups = base_backups || backup.manifest.clear.kind == "physical";
+            result["backups"].push_back(BackupToJson(backup, *repository, engine.StoreName()));
+        }
+    }
+    result["message"] = fmt::format("{} backups came and {} went that this server had not heard of",
+                                    result["backups"].size(), gone.size());
+    if (base_backups || !gone.empty()) AddRecoveryIfReadable(result, engine, repository);
+    return result;
+}
+
+// Before the first backup not even the directory is there.
+std::shared_ptr<Repository> OpenIfAny(Engine &engine) {
+    try {
+        return engine.OpenIfThere();
+    } catch (const Error &error) {
+        if (error.code != Code::kNotFound) throw;
+        return nullptr;
+    }
+}
+
 Json Run(Engine &engine, const Arguments &arguments) {
     engine.Store(arguments.Text("store_name"));
     bool accept_empty = arguments.Bool("accept_empty");
     if (accept_empty) engine.ExpectNothing();
-    std::shared_ptr<Repository> repository = accept_empty ? engine.OpenIfThere() : engine.OpenForReading();
+    std::shared_ptr<Repository> repository;
+    if (accept_empty)
+        repository = arguments.Has("known") ? OpenIfAny(engine) : engine.OpenIfThere();
+    else
+        repository = engine.OpenForReading();
     if (!repository)
         return {{"state", "done"},
                 {"message", fmt::format("there is no repository in {}", engine.Store()->Describe())},
-                {"backups", Json::array()}};
+                {"backups", Json::array()},
+                {"gone", Json::array()}};
+    if (arguments.Has("known")) return Changes(engine, repository, arguments.List("known"));
     std::shared_ptr<KeyRing> keys =
         engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
     Json result{{"state", "done"}};
@@ -93,6 +132,7 @@ void Print(const Json &result, std::ostream &out) {
         table.Print(out, "the backup holds no table");
         return;
     }
+    for (const Json &id : result.value("gone", Json::array())) out << fmt::format("gone: {}\n", TextOf(id));
     TextTable table({"backup", "kind", "database", "finished", "size", "stored", "new", "label", "held", "verified",
                      "copied from", "restorable"});
     for (const Json &backup : result["backups"])
@@ -117,6 +157,8 @@ Verb ListVerb() {
              {"contents", FlagKind::kText, "BACKUP", "the tables of this backup instead"},
              {"windows", FlagKind::kBool, "", "also recovery windows and named restore points (needs the key)"},
              {"accept_empty", FlagKind::kBool, "", "a store without a repository is no error"},
+             {"known", FlagKind::kList, "LIST",
+              "only what differs from these backups: those that came, and which of them are gone"},
              {"with_ended", FlagKind::kBool, "", "also those that have expired and are not yet swept"},
              {"store_name", FlagKind::kText, "NAME", "name of the store to list (default: the first)"}},
             Run,

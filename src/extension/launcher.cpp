@@ -6,6 +6,7 @@
 // appears in pg_database, and ends itself to be started once more.
 #include <signal.h>
 
+#include "base/clock.h"
 #include "extension/catalog.h"
 #include "extension/job_worker.h"
 #include "extension/queue_worker.h"
@@ -27,6 +28,7 @@ constexpr int kStartPatienceMs = 60'000;
 BackgroundWorkerHandle *handles[kSlots];
 MemoryContext turn_context;
 Oid extension = InvalidOid;
+TimestampTz looked_at;    // into the store, or since when this process is there
 
 void CheckForStop() {
     if (ShutdownRequestPending) {
@@ -281,6 +283,7 @@ struct Due {
 };
 struct ScheduleTurn {
     Due *due;
+    bool looks_into_store;
     long next_wake_ms;
 };
 
@@ -296,21 +299,33 @@ void KeepDue(void *context, const Row &row) {
 
 void AskSchedules(void *context) {
     auto *turn = static_cast<ScheduleTurn *>(context);
-    RunQueryRows(query::kScheduleTurn, {}, KeepDue, turn);
+    RunQueryRows(query::kScheduleTurn, {turn->looks_into_store ? "true" : "false"}, KeepDue, turn);
     Row row = RunQuery(query::kNextWake, {});
     turn->next_wake_ms = row.values && row.values[0] ? strtol(row.values[0], nullptr, 10) : kLookEveryMs;
 }
 
 void AskOwedBackups(void *context) { RunQueryRows(query::kOwedBackupTurn, {}, KeepDue, context); }
 
+// Milliseconds until the store is to be looked into for what others did there; -1: never.
+long UntilLook() {
+    const char *text = SettingText("catalog_refresh_interval");
+    if (strtod(text, nullptr) <= 0) return -1;
+    Duration every = CallCore([&] { return ParseDuration(text, "ark.catalog_refresh_interval"); });
+    auto interval = static_cast<long>(every / std::chrono::milliseconds(1));
+    TimestampTz now = GetCurrentTimestamp(), at = TimestampTzPlusMilliseconds(looked_at, interval);
+    return now >= at || now < looked_at ? 0 : TimestampDifferenceMilliseconds(now, at) + 1;
+}
+
 long RunSchedules() {
-    ScheduleTurn turn{nullptr, kLookEveryMs};
+    ScheduleTurn turn{nullptr, UntilLook() == 0, kLookEveryMs};
     if (!SettingBool("enabled") || !RunInTransaction(AskSchedules, &turn, nullptr)) return kLookEveryMs;
-    ScheduleTurn owed{nullptr, 0};    // in a transaction of its own: schedules run whatever becomes of it
+    ScheduleTurn owed{nullptr, false, 0};    // in a transaction of its own: schedules run whatever becomes of it
     if (RunInTransaction(AskOwedBackups, &owed, nullptr) && owed.due) {
         owed.due->next = turn.due;    // there is one at most
         turn.due = owed.due;
     }
+    if (turn.looks_into_store) looked_at = GetCurrentTimestamp();
+    if (long look = UntilLook(); look >= 0) turn.next_wake_ms = Min(turn.next_wake_ms, look);
     for (Due *due = turn.due; due; due = due->next) {
         if (SubmitRecordedJob(due->job_id, *due->request)) continue;
         Failure failure{};
@@ -378,6 +393,7 @@ void ark_launcher_main(Datum) {
     shared->database = MyDatabaseId;
     SetConfigOption("lock_timeout", "10s", PGC_USERSET, PGC_S_OVERRIDE);
     CommitLocally();
+    looked_at = GetCurrentTimestamp();
     turn_context = AllocSetContextCreate(TopMemoryContext, "pg_ark turn", ALLOCSET_DEFAULT_SIZES);
     for (;;) {
         MemoryContextSwitchTo(turn_context);

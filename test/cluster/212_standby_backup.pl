@@ -144,6 +144,24 @@ $copy = restore('a cluster from a later one', '--restore-point=third');
 $copy->same_rows('app', $whole{app}, 'has every row', without => qr/^sequence|forgotten|session_cache/);
 $copy->stop;
 
+# The primary's catalog learns of them by itself, and of those that are taken or deleted from now on, whoever does it.
+$primary->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_ark'\nark.store = 'file://$store/ark'\nark.wal_ship_interval = 0\nark.catalog_refresh_interval = '1s'\n");
+$primary->restart;
+$primary->safe_psql('postgres', 'CREATE EXTENSION pg_ark');
+sub in_catalog
+{
+	my ($where, $expected, $name) = @_;
+	ok($primary->poll_query_until('postgres', "SELECT string_agg(copied_from, ' ' ORDER BY copied_from) FROM ark.backups WHERE $where", $expected), $name);
+	return;
+}
+in_catalog('ended_at IS NULL', join(' ', "primary $host", ("standby $host") x 5), 'the catalog knows what was taken before it was made');
+is($primary->safe_psql('postgres', "SELECT count(*) > 0 FROM ark.list_restore_points(kind => 'window') WHERE restorable"), 't', 'and the windows');
+backup($primary, 'one by the program, beside the server', '--label=by hand');
+in_catalog(q{label = 'by hand'}, "primary $host", 'is in it soon');
+is($primary->engine([ 'delete', '--reason=test', @where, $primary->safe_psql('postgres', q{SELECT backup_id FROM ark.backups WHERE label = 'by hand'}) ])->{exit}, 0, 'one that is deleted by the program');
+in_catalog(q{label = 'by hand' AND ended_at IS NULL}, '', 'leaves it soon');
+is($primary->safe_psql('postgres', q{SELECT count(*) FROM ark.job_history WHERE action = 'refresh_catalog' AND (state <> 'done' OR message LIKE '0 backups came and 0 went%')}), '0', 'a look that finds nothing is no history');
+
 # What is in the way is said.
 refused($standby, [ '--standby=prefer', '--primary-conninfo=host=/nowhere' ], qr/the primary of this standby cannot be asked.*--standby=only/s, 'a primary that is out of reach');
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
@@ -165,6 +183,22 @@ while ($waits->pumpable)
 $waits->finish;
 is($waits->full_result(0) >> 8, 0, 'and ends when WAL was switched') or diag("$waits_out\n$waits_err");
 is(count(), $counted + 1, 'and counts');
+in_catalog(q{label = 'waited'}, "standby $host", 'and the primary knows it, although nobody told it');
+
+# A standby that is fed by the store alone gets to what its primary has when that finishes a segment, which it is asked to.
+caught_up();
+$standby->safe_psql('postgres', "ALTER SYSTEM SET $_") for "restore_command = '$engine wal-fetch --quiet @where %f %p'", q{primary_conninfo = ''}, q{wal_retrieve_retry_interval = '200ms'};
+$standby->reload;
+$standby->poll_query_until('postgres', 'SELECT count(*) = 0 FROM pg_stat_wal_receiver') or die 'it still streams';
+$primary->safe_psql('app', q{INSERT INTO shrinks VALUES (200000, 'the last row')});
+my $fed = backup($standby, 'a standby that is fed by the store', '--standby=prefer', '--label=fed', '--primary-conninfo=host=' . $primary->host . ' port=' . $primary->port . ' user=' . getpwuid($<));
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM pg_stat_wal_receiver'), '0', 'is copied without streaming');
+$copy = restore('a cluster from it', '--restore-point=fed');
+is($copy->safe_psql('app', 'SELECT repeat FROM shrinks WHERE id = 200000'), 'the last row', 'has what was written before it');
+$copy->stop;
+$standby->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
+$standby->reload;
+caught_up();
 
 # A promotion in the middle of it. The primary lives on, so that nothing else ends the backup.
 backup($primary, 'after one of the primary all files of the standby are read');

@@ -93,12 +93,15 @@ bool HasLabel(const BackupSummary &backup, std::string_view label) {
 
 }    // namespace
 
-std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *keys, TimePoint now, bool with_ended) {
+namespace {
+
+std::vector<BackupSummary> SummariseAll(const Repository &repository, KeyRing *keys, TimePoint now,
+                                        const std::function<bool(const BackupId &, const Found &)> &wanted) {
     std::vector<std::string> subjects = SubjectsWithEvents(repository, {});
     std::set<std::string> with_events(subjects.begin(), subjects.end());
     std::vector<BackupSummary> backups;
     for (const auto &[id, found] : Look(repository)) {
-        if (!found.Complete() || (found.end && !with_ended)) continue;
+        if (!found.Complete() || !wanted(id, found)) continue;
         BackupSummary backup = Summarise(repository, keys, now, id, found, with_events.contains(id));
         if (backup.manifest.clear.state == "complete") backups.push_back(std::move(backup));
     }
@@ -107,6 +110,26 @@ std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *ke
                std::tie(b.manifest.clear.sequence, b.manifest.clear.backup);
     });
     return backups;
+}
+
+}    // namespace
+
+std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *keys, TimePoint now, bool with_ended) {
+    return SummariseAll(repository, keys, now,
+                        [&](const BackupId &, const Found &found) { return with_ended || !found.end; });
+}
+
+std::set<BackupId> NamesOfBackups(const Repository &repository) {
+    std::set<BackupId> ids;
+    for (const auto &[id, found] : Look(repository))
+        if (found.Complete() && !found.end) ids.insert(id);
+    return ids;
+}
+
+std::vector<BackupSummary> ReadBackups(const Repository &repository, KeyRing *keys, TimePoint now,
+                                       const std::set<BackupId> &ids) {
+    return SummariseAll(repository, keys, now,
+                        [&](const BackupId &id, const Found &found) { return !found.end && ids.contains(id); });
 }
 
 namespace {

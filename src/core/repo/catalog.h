@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <optional>
+#include <set>
+#include <vector>
 
 #include "base/log.h"
 #include "repo/events.h"
@@ -24,6 +26,12 @@ struct BackupSummary {
 // Reads roots and events only.
 std::vector<BackupSummary> ListBackups(const Repository &repository, KeyRing *keys, TimePoint now,
                                        bool with_ended = false);
+
+// The ids of those without an `end`, by one listing of names: nothing of them is read, so that aborted ones are among them.
+std::set<BackupId> NamesOfBackups(const Repository &repository);
+// Of these, which NamesOfBackups() gave, those that are complete; as ListBackups() lists them.
+std::vector<BackupSummary> ReadBackups(const Repository &repository, KeyRing *keys, TimePoint now,
+                                       const std::set<BackupId> &ids);
 
 // For FindBackup: of any kind that holds rows of tables, not files of a cluster.
 constexpr std::string_view kBackupWithRows = "rows";

@@ -69,6 +69,20 @@ TEST_P(Catalog, HidesWhatHasEndedIsOpenOrWasFenced) {
     EXPECT_EQ(found[0].begun, store.clock.Now());
 }
 
+TEST_P(Catalog, TellsByNamesAloneWhatCameAndWent) {
+    BackupId first = Take("shop"), second = Take("shop"), third = Take("blog", "base", "physical");
+    EndBackup(*store.repository, second, "old", "ann", store.clock);
+    auto open = store.Begin(), fenced = store.Begin();
+    FenceBackup(*store.repository, fenced->id(), store.clock);
+    EXPECT_THAT(NamesOfBackups(*store.repository), testing::UnorderedElementsAre(first, third, fenced->id()));
+    auto read = [&](const std::set<BackupId> &ids) {
+        return Ids(ReadBackups(*store.repository, store.keys.get(), store.clock.Now(), ids));
+    };
+    EXPECT_THAT(read(NamesOfBackups(*store.repository)), ElementsAre(third, first)) << "what is complete";
+    EXPECT_THAT(read({first, second, open->id(), "20260101T000000Z-00000000"}), ElementsAre(first));
+    EXPECT_THAT(read({}), IsEmpty());
+}
+
 TEST_P(Catalog, FindsByIdLabelAnnotationDatabaseAndKind) {
     BackupId first = Take("shop", "golden"), second = Take("blog"), third = Take("shop", "", "entities");
     Take("shop", "before restore 1");    // a safety copy is never the latest backup
