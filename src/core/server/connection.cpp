@@ -16,9 +16,9 @@ constexpr int kConnectSeconds = 15;    // where the conninfo gives no connect_ti
 
 Options ParseConninfo(const std::string &conninfo) {
     char *fault = nullptr;
-    Options options(PQconninfoParse(conninfo.c_str(), &fault), PQconninfoFree);
+    Options options(pq->PQconninfoParse(conninfo.c_str(), &fault), pq->PQconninfoFree);
     std::string words = fault ? fault : "out of memory";
-    PQfreemem(fault);
+    pq->PQfreemem(fault);
     if (options) return options;
     // libpq quotes the place that it could not read, and a password may stand there.
     bool may_tell = conninfo.find("pass") == std::string::npos && conninfo.find("://") == std::string::npos;
@@ -41,13 +41,13 @@ std::string TakeSqlstate(std::string &words) {
 }
 
 [[noreturn]] void ThrowConnectFailure(PGconn *conn, bool timed_out) {
-    std::string words = PQerrorMessage(conn);
+    std::string words = pq->PQerrorMessage(conn);
     std::string sqlstate = TakeSqlstate(words);
     if (std::size_t location = words.find("\nLOCATION:"); location != std::string::npos) words.resize(location);
     while (!words.empty() && words.back() == '\n') words.pop_back();
     if (timed_out) words = "no answer in time" + (words.empty() ? words : "; " + words);
-    const char *host = PQhost(conn);
-    const char *database = PQdb(conn);
+    const char *host = pq->PQhost(conn);
+    const char *database = pq->PQdb(conn);
     std::string what =
         fmt::format("could not connect to database \"{}\" on \"{}\"", database ? database : "", host ? host : "");
     if (sqlstate.starts_with("28")) throw Error(Code::kPermissionDenied, what, words).WithSqlstate(sqlstate);
@@ -58,8 +58,8 @@ std::string TakeSqlstate(std::string &words) {
 }
 
 void KeepNotice(void *log, const PGresult *notice) {
-    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-    const char *words = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+    const char *severity = pq->PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *words = pq->PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
     if (severity && words && std::strcmp(severity, "WARNING") == 0) static_cast<Log *>(log)->Warn(words);
 }
 
@@ -102,23 +102,23 @@ Connection::Connection(std::string_view conninfo, std::string_view database, std
 
     State &state = *state_;
     ticker.Check();
-    state.conn = PQconnectStartParams(keywords.data(), values.data(), 0);
+    state.conn = pq->PQconnectStartParams(keywords.data(), values.data(), 0);
     if (!state.conn) throw std::bad_alloc();
-    PQsetErrorVerbosity(state.conn, PQERRORS_VERBOSE);
-    PQsetNoticeReceiver(state.conn, KeepNotice, &log);
+    pq->PQsetErrorVerbosity(state.conn, PQERRORS_VERBOSE);
+    pq->PQsetNoticeReceiver(state.conn, KeepNotice, &log);
     int waited_ms = 0;
     for (PostgresPollingStatusType status = PGRES_POLLING_WRITING; status != PGRES_POLLING_OK;) {
-        if (status == PGRES_POLLING_FAILED || PQstatus(state.conn) == CONNECTION_BAD)
+        if (status == PGRES_POLLING_FAILED || pq->PQstatus(state.conn) == CONNECTION_BAD)
             ThrowConnectFailure(state.conn, false);
-        if (PollFor(PQsocket(state.conn), status == PGRES_POLLING_READING ? POLLIN : POLLOUT, kTickMs) > 0) {
-            status = PQconnectPoll(state.conn);
+        if (PollFor(pq->PQsocket(state.conn), status == PGRES_POLLING_READING ? POLLIN : POLLOUT, kTickMs) > 0) {
+            status = pq->PQconnectPoll(state.conn);
         } else if ((waited_ms += kTickMs) >= seconds * 1000) {
             ThrowConnectFailure(state.conn, true);
         }
         ticker.Check();
     }
-    PQsetErrorVerbosity(state.conn, PQERRORS_DEFAULT);
-    state.cancel = PQgetCancel(state.conn);
+    pq->PQsetErrorVerbosity(state.conn, PQERRORS_DEFAULT);
+    state.cancel = pq->PQgetCancel(state.conn);
 }
 
 Connection::~Connection() = default;
@@ -128,18 +128,18 @@ void Connection::State::Wait(bool for_write) {
     do {
         if (!ticker.Cancelled()) continue;
         char words[256];
-        PQcancel(cancel, words, sizeof words);
+        pq->PQcancel(cancel, words, sizeof words);
         ticker.Check();
-    } while (PollFor(PQsocket(conn), events, kTickMs) == 0);
+    } while (PollFor(pq->PQsocket(conn), events, kTickMs) == 0);
 }
 
 void Connection::State::Consume() {
-    if (PQconsumeInput(conn) == 0) ThrowLost();
+    if (pq->PQconsumeInput(conn) == 0) ThrowLost();
 }
 
 void Connection::State::Flush() {
     for (;;) {
-        int left = PQflush(conn);
+        int left = pq->PQflush(conn);
         if (left < 0) ThrowLost();
         if (left == 0) return;
         Wait(true);
@@ -148,21 +148,21 @@ void Connection::State::Flush() {
 }
 
 PGresult *Connection::State::Next() {
-    while (PQisBusy(conn)) {
+    while (pq->PQisBusy(conn)) {
         Wait();
         Consume();
     }
-    return PQgetResult(conn);
+    return pq->PQgetResult(conn);
 }
 
 void Connection::State::Drain() {
     while (PGresult *result = Next()) {
-        ExecStatusType status = PQresultStatus(result);
-        PQclear(result);
-        if (status == PGRES_COPY_IN) PQputCopyEnd(conn, "not wanted");
+        ExecStatusType status = pq->PQresultStatus(result);
+        pq->PQclear(result);
+        if (status == PGRES_COPY_IN) pq->PQputCopyEnd(conn, "not wanted");
         if (status == PGRES_COPY_OUT) {
             char *row = nullptr;
-            for (int length; (length = PQgetCopyData(conn, &row, 1)) >= 0; PQfreemem(row), row = nullptr) {
+            for (int length; (length = pq->PQgetCopyData(conn, &row, 1)) >= 0; pq->PQfreemem(row), row = nullptr) {
                 if (length > 0) continue;
                 Wait();
                 Consume();
@@ -172,16 +172,16 @@ void Connection::State::Drain() {
 }
 
 void Connection::State::ThrowLost() {
-    std::string words = PQerrorMessage(conn);
+    std::string words = pq->PQerrorMessage(conn);
     while (!words.empty() && words.back() == '\n') words.pop_back();
-    throw Error(Code::kUnavailable, fmt::format("the connection to database \"{}\" was lost", PQdb(conn)), words)
+    throw Error(Code::kUnavailable, fmt::format("the connection to database \"{}\" was lost", pq->PQdb(conn)), words)
         .WithSqlstate("08006");
 }
 
 void Connection::State::ThrowResult(PGresult *given) {
-    std::unique_ptr<PGresult, decltype(&PQclear)> result(given, PQclear);
+    std::unique_ptr<PGresult, decltype(&PQclear)> result(given, pq->PQclear);
     auto field = [&](int code) {
-        const char *text = PQresultErrorField(result.get(), code);
+        const char *text = pq->PQresultErrorField(result.get(), code);
         return std::string(text ? text : "");
     };
     std::string sqlstate = field(PG_DIAG_SQLSTATE);
@@ -197,13 +197,13 @@ void Connection::State::ThrowResult(PGresult *given) {
         detail += (detail.empty() ? "" : "; ") + context;
     Error error(code, field(PG_DIAG_MESSAGE_PRIMARY), detail, field(PG_DIAG_MESSAGE_HINT));
     error.WithSqlstate(sqlstate);
-    if (PQstatus(conn) == CONNECTION_OK) Drain();
+    if (pq->PQstatus(conn) == CONNECTION_OK) Drain();
     throw error;
 }
 
 void Connection::State::Send(std::string_view sql) {
     ticker.Check();
-    if (PQsendQuery(conn, std::string(sql).c_str()) == 0) ThrowLost();
+    if (pq->PQsendQuery(conn, std::string(sql).c_str()) == 0) ThrowLost();
 }
 
 Result Connection::Query(std::string_view sql, const Parameters &parameters) {
@@ -214,13 +214,13 @@ Result Connection::Query(std::string_view sql, const Parameters &parameters) {
         state.ticker.Check();
         std::vector<const char *> values;
         for (const auto &parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
-        if (PQsendQueryParams(state.conn, std::string(sql).c_str(), static_cast<int>(values.size()), nullptr,
+        if (pq->PQsendQueryParams(state.conn, std::string(sql).c_str(), static_cast<int>(values.size()), nullptr,
                               values.data(), nullptr, nullptr, 0) == 0)
             state.ThrowLost();
     }
     Result last(nullptr);
     while (PGresult *result = state.Next()) {
-        ExecStatusType status = PQresultStatus(result);
+        ExecStatusType status = pq->PQresultStatus(result);
         if (status == PGRES_FATAL_ERROR) state.ThrowResult(result);
         last = Result(result);
         if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
@@ -229,21 +229,21 @@ Result Connection::Query(std::string_view sql, const Parameters &parameters) {
     return last;
 }
 
-int Connection::server_version_num() const { return PQserverVersion(state_->conn); }
+int Connection::server_version_num() const { return pq->PQserverVersion(state_->conn); }
 
 std::string Connection::Parameter(std::string_view name) const {
-    const char *value = PQparameterStatus(state_->conn, std::string(name).c_str());
+    const char *value = pq->PQparameterStatus(state_->conn, std::string(name).c_str());
     return value ? value : "";
 }
 
 bool Connection::over_socket() const { return host().starts_with('/') || host().starts_with('@') || host().empty(); }
-std::string Connection::host() const { return PQhost(state_->conn); }
-int Connection::port() const { return std::atoi(PQport(state_->conn)); }
-std::string Connection::user() const { return PQuser(state_->conn); }
-int Connection::backend_pid() const { return PQbackendPID(state_->conn); }
+std::string Connection::host() const { return pq->PQhost(state_->conn); }
+int Connection::port() const { return std::atoi(pq->PQport(state_->conn)); }
+std::string Connection::user() const { return pq->PQuser(state_->conn); }
+int Connection::backend_pid() const { return pq->PQbackendPID(state_->conn); }
 
 std::string Connection::ChildConninfo(std::string_view application_name, std::string_view server_options) const {
-    Options options(PQconninfo(state_->conn), PQconninfoFree);
+    Options options(pq->PQconninfo(state_->conn), PQconninfoFree);
     std::string text;
     auto add = [&](std::string_view keyword, std::string_view value) {
         std::string quoted;
@@ -272,14 +272,14 @@ std::string Connection::ChildConninfo(std::string_view application_name, std::st
 }
 
 Secret Connection::ChildPassword() const {
-    const char *password = PQpass(state_->conn);
+    const char *password = pq->PQpass(state_->conn);
     return Secret(password ? password : "");
 }
 
 void Connection::RequestCancel() noexcept {
     state_->cancel_requested.store(true);
     char words[256];
-    PQcancel(state_->cancel, words, sizeof words);
+    pq->PQcancel(state_->cancel, words, sizeof words);
 }
 
 }    // namespace ark

@@ -1,7 +1,7 @@
 // What Connection keeps, and the waiting that all its parts share.
 #pragma once
 
-#include <libpq-fe.h>
+#include "server/libpq.h"
 
 #include <atomic>
 
@@ -18,8 +18,8 @@ struct Connection::State {
 
     State(Ticker &given_ticker, Log &given_log) : ticker(given_ticker), log(given_log) {}
     ~State() {
-        PQfreeCancel(cancel);
-        PQfinish(conn);
+        pq->PQfreeCancel(cancel);
+        pq->PQfinish(conn);
     }
 
     // Waits until the socket can be read (or written, if asked). When the ticker says so: cancels what runs on the

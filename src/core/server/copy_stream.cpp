@@ -23,9 +23,9 @@ Connection::CopyOutStream Connection::BeginCopyOut(std::string_view sql) {
 bool Connection::CopyOutStream::NextCopy() {
     State &state = *connection_.state_;
     while (PGresult *result = state.Next()) {
-        ExecStatusType status = PQresultStatus(result);
+        ExecStatusType status = pq->PQresultStatus(result);
         if (status == PGRES_FATAL_ERROR) state.ThrowResult(result);
-        PQclear(result);
+        pq->PQclear(result);
         if (status == PGRES_COPY_OUT) return copying_ = true;
     }
     return false;
@@ -38,7 +38,7 @@ std::size_t Connection::CopyOutStream::Read(MutableBytes to) {
     int room = static_cast<int>(std::min<std::size_t>(to.size(), INT_MAX));
     // What was consumed is looked at before the next wait: it may be the last that comes.
     for (bool consumed = false;; consumed = true) {
-        int length = PQgetlineAsync(state.conn, reinterpret_cast<char *>(to.data()), room);
+        int length = pq->PQgetlineAsync(state.conn, reinterpret_cast<char *>(to.data()), room);
         if (length > 0) return static_cast<std::size_t>(length);
         if (length < 0) break;
         if (consumed) state.Wait();
@@ -48,8 +48,8 @@ std::size_t Connection::CopyOutStream::Read(MutableBytes to) {
     // failure would be taken for the next statement's.
     copying_ = false;
     PGresult *result = state.Next();
-    if (PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
-    PQclear(result);
+    if (pq->PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
+    pq->PQclear(result);
     return 0;
 }
 
@@ -60,9 +60,9 @@ std::uint64_t Connection::CopyOut(std::string_view sql, const std::function<void
     std::uint64_t rows = 0;
     char *row = nullptr;
     for (;;) {
-        int length = PQgetCopyData(state.conn, &row, 1);
+        int length = pq->PQgetCopyData(state.conn, &row, 1);
         if (length > 0) {
-            std::unique_ptr<char, decltype(&PQfreemem)> owned(row, PQfreemem);
+            std::unique_ptr<char, decltype(&PQfreemem)> owned(row, pq->PQfreemem);
             visit({row, static_cast<std::size_t>(length)});
             rows++;
         } else if (length == 0) {
@@ -80,11 +80,11 @@ Connection::CopyIn Connection::BeginCopyIn(std::string_view sql) {
     State &state = *state_;
     state.Send(sql);
     PGresult *result = state.Next();
-    if (PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
-    bool copying = PQresultStatus(result) == PGRES_COPY_IN;
-    PQclear(result);
+    if (pq->PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
+    bool copying = pq->PQresultStatus(result) == PGRES_COPY_IN;
+    pq->PQclear(result);
     if (!copying) throw Error(Code::kInternal, "a statement that is no COPY FROM STDIN was run as one");
-    PQsetnonblocking(state.conn, 1);
+    pq->PQsetnonblocking(state.conn, 1);
     return CopyIn(*this);
 }
 
@@ -93,7 +93,7 @@ void Connection::CopyIn::Write(ByteView bytes) {
     while (!bytes.empty()) {
         std::size_t piece = std::min(bytes.size(), kSendPiece);
         state.ticker.Check();
-        if (PQputCopyData(state.conn, reinterpret_cast<const char *>(bytes.data()), static_cast<int>(piece)) < 0) {
+        if (pq->PQputCopyData(state.conn, reinterpret_cast<const char *>(bytes.data()), static_cast<int>(piece)) < 0) {
             // The server ended the COPY with an error, which is more to the point than that it takes no more.
             Finish();
             state.ThrowLost();
@@ -105,12 +105,12 @@ void Connection::CopyIn::Write(ByteView bytes) {
 
 std::uint64_t Connection::CopyIn::Finish() {
     State &state = *connection_.state_;
-    PQputCopyEnd(state.conn, nullptr);
+    pq->PQputCopyEnd(state.conn, nullptr);
     state.Flush();
-    PQsetnonblocking(state.conn, 0);
+    pq->PQsetnonblocking(state.conn, 0);
     std::uint64_t rows = 0;
     while (PGresult *result = state.Next()) {
-        if (PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
+        if (pq->PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
         rows = Result(result).affected();
     }
     return rows;
@@ -119,9 +119,9 @@ std::uint64_t Connection::CopyIn::Finish() {
 void Connection::CopyIn::Fail(std::string_view why) noexcept {
     try {
         State &state = *connection_.state_;
-        PQputCopyEnd(state.conn, std::string(why).c_str());
+        pq->PQputCopyEnd(state.conn, std::string(why).c_str());
         state.Flush();
-        PQsetnonblocking(state.conn, 0);
+        pq->PQsetnonblocking(state.conn, 0);
         state.Drain();
     } catch (const std::exception &) {
         // The connection is gone, and the COPY with it.

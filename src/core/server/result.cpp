@@ -1,4 +1,4 @@
-#include <libpq-fe.h>
+#include "server/libpq.h"
 
 #include <charconv>
 #include <cstdlib>
@@ -30,13 +30,13 @@ Result &Result::operator=(Result &&other) noexcept {
     return *this;
 }
 
-Result::~Result() { PQclear(Pg(result_)); }
+Result::~Result() { pq->PQclear(Pg(result_)); }
 
-int Result::rows() const { return PQntuples(Pg(result_)); }
-bool Result::IsNull(int row, int column) const { return PQgetisnull(Pg(result_), row, column) == 1; }
+int Result::rows() const { return pq->PQntuples(Pg(result_)); }
+bool Result::IsNull(int row, int column) const { return pq->PQgetisnull(Pg(result_), row, column) == 1; }
 
 std::string_view Result::Text(int row, int column) const {
-    return {PQgetvalue(Pg(result_), row, column), static_cast<std::size_t>(PQgetlength(Pg(result_), row, column))};
+    return {pq->PQgetvalue(Pg(result_), row, column), static_cast<std::size_t>(pq->PQgetlength(Pg(result_), row, column))};
 }
 
 std::int64_t Result::Int(int row, int column) const { return ParseNumber<std::int64_t>(Text(row, column)); }
@@ -44,7 +44,7 @@ std::uint64_t Result::Unsigned(int row, int column) const { return ParseNumber<s
 bool Result::Bool(int row, int column) const { return Text(row, column) == "t"; }
 
 std::uint64_t Result::affected() const {
-    std::string_view count = PQcmdTuples(Pg(result_));
+    std::string_view count = pq->PQcmdTuples(Pg(result_));
     return count.empty() ? 0 : ParseNumber<std::uint64_t>(count);
 }
 

@@ -24,9 +24,9 @@ Connection::WalStream Connection::BeginWalStream(std::string_view command) {
     State &state = *state_;
     state.Send(command);
     PGresult *result = state.Next();
-    if (PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
-    bool copying = PQresultStatus(result) == PGRES_COPY_BOTH;
-    PQclear(result);
+    if (pq->PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
+    bool copying = pq->PQresultStatus(result) == PGRES_COPY_BOTH;
+    pq->PQclear(result);
     if (!copying) throw Error(Code::kInternal, "a command that sends no WAL was run as one that does");
     return WalStream(*this);
 }
@@ -34,24 +34,24 @@ Connection::WalStream Connection::BeginWalStream(std::string_view command) {
 bool Connection::WalStream::Receive(Duration patience, WalMessage &message, int also) {
     State &state = *connection_.state_;
     message.kind = WalMessage::Kind::kNothing;
-    PQfreemem(buffer_);
+    pq->PQfreemem(buffer_);
     buffer_ = nullptr;
     for (bool waited = false;; waited = true) {
-        int length = PQgetCopyData(state.conn, &buffer_, 1);
+        int length = pq->PQgetCopyData(state.conn, &buffer_, 1);
         if (length > 0) {
             Parse({reinterpret_cast<const std::byte *>(buffer_), static_cast<std::size_t>(length)}, message);
             return true;
         }
         if (length == -1) {    // the server ended it
             PGresult *result = state.Next();
-            if (PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
-            PQclear(result);
+            if (pq->PQresultStatus(result) == PGRES_FATAL_ERROR) state.ThrowResult(result);
+            pq->PQclear(result);
             return false;
         }
         if (length < 0) state.ThrowLost();
         state.ticker.Check();
         if (waited) return true;
-        pollfd wait[]{{PQsocket(state.conn), POLLIN, 0}, {also, POLLIN, 0}};    // one below 0 is passed over
+        pollfd wait[]{{pq->PQsocket(state.conn), POLLIN, 0}, {also, POLLIN, 0}};    // one below 0 is passed over
         poll(wait, std::size(wait), static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(patience).count()));
         state.Consume();
     }
@@ -83,7 +83,7 @@ void Connection::WalStream::SendStatus(std::uint64_t written, std::uint64_t flus
     PutBigEndian(status + 17, flushed);    // nothing is replayed
     PutBigEndian(status + 25, static_cast<std::uint64_t>((now - kServerEpoch).count()));
     status[33] = std::byte{ask};
-    if (PQputCopyData(state.conn, reinterpret_cast<const char *>(status), kStatusSize) != 1) state.ThrowLost();
+    if (pq->PQputCopyData(state.conn, reinterpret_cast<const char *>(status), kStatusSize) != 1) state.ThrowLost();
     state.Flush();
 }
 
@@ -91,6 +91,6 @@ Connection::WalStream::WalStream(WalStream &&other) noexcept : connection_(other
     other.buffer_ = nullptr;
 }
 
-Connection::WalStream::~WalStream() { PQfreemem(buffer_); }
+Connection::WalStream::~WalStream() { pq->PQfreemem(buffer_); }
 
 }    // namespace ark

@@ -22,9 +22,9 @@ void StartCurl() {
         // A connection closed by the peer must be an error of one request, not the end of the process.
         struct sigaction action {};
         if (sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
-        return curl_global_init(CURL_GLOBAL_DEFAULT);
+        return curl->curl_global_init(CURL_GLOBAL_DEFAULT);
     }();
-    if (started != CURLE_OK) throw Error(Code::kInternal, "could not start libcurl", curl_easy_strerror(started));
+    if (started != CURLE_OK) throw Error(Code::kInternal, "could not start libcurl", curl->curl_easy_strerror(started));
 }
 
 std::string HostOf(std::string_view url) {
@@ -35,7 +35,7 @@ std::string HostOf(std::string_view url) {
 Error Failure(CURLcode code, const std::string &url, std::string_view words) {
     std::string message = "request to " + HostOf(url) + " failed";
     std::string detail =
-        fmt::format("{} (libcurl {})", words.empty() ? curl_easy_strerror(code) : words, static_cast<int>(code));
+        fmt::format("{} (libcurl {})", words.empty() ? curl->curl_easy_strerror(code) : words, static_cast<int>(code));
     switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
         return {Code::kPermissionDenied, message, detail,
@@ -81,7 +81,7 @@ public:
 
     // Apart from the constructor, so that a transfer that has begun always meets the destructor.
     void Start() {
-        if (curl_multi_add_handle(curl_.multi.get(), curl_.easy.get()) != CURLM_OK)
+        if (curl->curl_multi_add_handle(curl_.multi.get(), curl_.easy.get()) != CURLM_OK)
             throw Error(Code::kInternal, "libcurl refused a transfer");
         added_ = true;
         while (!head_complete_ && !over_) Turn();
@@ -91,7 +91,7 @@ public:
     }
 
     ~Exchange() override {
-        if (added_) curl_multi_remove_handle(curl_.multi.get(), curl_.easy.get());
+        if (added_) curl->curl_multi_remove_handle(curl_.multi.get(), curl_.easy.get());
         if (over_ && !failure_) pool_->GiveBack(std::move(curl_));
     }
     Exchange(const Exchange &) = delete;
@@ -125,10 +125,10 @@ public:
 private:
     template <class Value>
     void Set(CURLoption option, Value value) {
-        CURLcode code = curl_easy_setopt(curl_.easy.get(), option, value);
+        CURLcode code = curl->curl_easy_setopt(curl_.easy.get(), option, value);
         if (code != CURLE_OK)
             throw Error(Code::kInternal, "libcurl refused a setting",
-                        fmt::format("option {}: {}", static_cast<int>(option), curl_easy_strerror(code)));
+                        fmt::format("option {}: {}", static_cast<int>(option), curl->curl_easy_strerror(code)));
     }
 
     void SetUp(const HttpSettings &settings, const HttpRequest &request);
@@ -139,19 +139,19 @@ private:
     void Turn() {
         ticker_.Check();
         int running = 0;
-        CURLMcode code = curl_multi_perform(curl_.multi.get(), &running);
-        if (code != CURLM_OK) throw Error(Code::kInternal, "libcurl failed", curl_multi_strerror(code));
+        CURLMcode code = curl->curl_multi_perform(curl_.multi.get(), &running);
+        if (code != CURLM_OK) throw Error(Code::kInternal, "libcurl failed", curl->curl_multi_strerror(code));
         if (running == 0)
             End();
         else if (!moved_)
-            curl_multi_poll(curl_.multi.get(), nullptr, 0, kWaitMs, nullptr);
+            curl->curl_multi_poll(curl_.multi.get(), nullptr, 0, kWaitMs, nullptr);
         moved_ = false;
     }
 
     void End() {
         over_ = true;
         int left = 0;
-        while (CURLMsg *message = curl_multi_info_read(curl_.multi.get(), &left))
+        while (CURLMsg *message = curl->curl_multi_info_read(curl_.multi.get(), &left))
             if (message->msg == CURLMSG_DONE && message->data.result != CURLE_OK && !failure_)
                 failure_ = std::make_exception_ptr(Failure(message->data.result, url_, words_.data()));
     }
@@ -160,7 +160,7 @@ private:
     void Resume() {
         if (!paused_) return;
         paused_ = false;
-        curl_easy_pause(curl_.easy.get(), CURLPAUSE_CONT);
+        curl->curl_easy_pause(curl_.easy.get(), CURLPAUSE_CONT);
     }
 
     std::size_t TakeBuffered(MutableBytes to) {
@@ -273,7 +273,7 @@ void Exchange::SetUp(const HttpSettings &settings, const HttpRequest &request) {
 }
 
 void Exchange::AddHeader(const std::string &line) {
-    curl_slist *longer = curl_slist_append(headers_.get(), line.c_str());
+    curl_slist *longer = curl->curl_slist_append(headers_.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
     (void)headers_.release();
     headers_.reset(longer);
@@ -304,14 +304,14 @@ CurlPair HttpClient::Pool::Take() {
         }
     }
     CurlPair pair;
-    pair.multi.reset(curl_multi_init());
-    pair.easy.reset(curl_easy_init());
+    pair.multi.reset(curl->curl_multi_init());
+    pair.easy.reset(curl->curl_easy_init());
     if (!pair.multi || !pair.easy) throw std::bad_alloc();
     return pair;
 }
 
 void HttpClient::Pool::GiveBack(CurlPair pair) noexcept {
-    curl_easy_reset(pair.easy.get());
+    curl->curl_easy_reset(pair.easy.get());
     std::lock_guard lock(mutex_);
     if (resting_.size() < kMostResting) resting_.push_back(std::move(pair));
 }

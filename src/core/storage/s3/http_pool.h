@@ -1,7 +1,7 @@
 // libcurl handles that rest between two requests with their connections open. Internal to http.cpp.
 #pragma once
 
-#include <curl/curl.h>
+#include "storage/s3/curl.h"
 
 #include <memory>
 #include <mutex>
@@ -12,13 +12,13 @@
 namespace ark::s3 {
 
 struct EasyDeleter {
-    void operator()(CURL *easy) const noexcept { curl_easy_cleanup(easy); }
+    void operator()(CURL *easy) const noexcept { curl->curl_easy_cleanup(easy); }
 };
 struct MultiDeleter {
-    void operator()(CURLM *multi) const noexcept { curl_multi_cleanup(multi); }
+    void operator()(CURLM *multi) const noexcept { curl->curl_multi_cleanup(multi); }
 };
 struct ListDeleter {
-    void operator()(curl_slist *list) const noexcept { curl_slist_free_all(list); }
+    void operator()(curl_slist *list) const noexcept { curl->curl_slist_free_all(list); }
 };
 using CurlList = std::unique_ptr<curl_slist, ListDeleter>;
 
