@@ -14,40 +14,8 @@ constexpr std::string_view kStopHint =
     "Nothing was replaced, and the server keeps its WAL. If this server is a copy, give it a store of its own or set "
     "archive_mode = off. If it replaces the owner: pg_ark lease take.";
 
-// A file up to this size, which is that of most segments, is read once and held: what was digested is what is sent.
-constexpr std::uint64_t kHeld = 16 << 20;
-
-struct FileDigest {
-    std::uint64_t length = 0;
-    Sha256Digest sha256{};
-};
-
-// What `plain` has, a byte more than it promised included; nothing if that is too much.
-Bytes Hold(Source &plain) {
-    Bytes bytes;
-    if (std::optional<std::uint64_t> size = plain.Size(); size && *size <= kHeld) {
-        bytes.resize(static_cast<std::size_t>(*size) + 1);
-        bytes.resize(ReadFully(plain, bytes));
-    }
-    return bytes;
-}
-
-FileDigest DigestOf(Source &plain) {
-    FileDigest out;
-    Sha256Stream digest;
-    Bytes block(256 << 10);
-    while (std::size_t n = plain.Read(block)) {
-        digest.Update(ByteView(block).first(n));
-        out.length += n;
-    }
-    out.sha256 = digest.Finish();
-    if (!plain.Rewind()) throw Error(Code::kInternal, "a WAL file was given that cannot be read twice");
-    return out;
-}
-
 // The name was taken: what lies there decides. The order is that of section 11.
-SegmentResult Settle(const Repository &repository, KeyRing &keys, const SegmentSource &ours, const FileDigest &file,
-                     const Error &taken) {
+SegmentResult Settle(const Repository &repository, KeyRing &keys, const SegmentSource &ours, const Error &taken) {
     const std::string name = ours.info().name.Text();
     std::optional<SegmentInfo> found = StatSegment(repository, keys, ours.info().name);
     if (!found) throw taken;
@@ -58,11 +26,11 @@ SegmentResult Settle(const Repository &repository, KeyRing &keys, const SegmentS
                                 "over \"{}\".",
                                 found->epoch, repository.epoch(), repository.cluster().Path()),
                     std::string(kStopHint));
-    std::string digest = SegmentDigest(keys.Get(found->domain, found->generation), file.sha256);
-    if (found->length == file.length && found->digest == digest) return {SegmentOutcome::kSameAlready, *found, 0};
+    std::string digest = SegmentDigest(keys.Get(found->domain, found->generation), ours.file_digest());
+    if (found->length == ours.info().length && found->digest == digest) return {SegmentOutcome::kSameAlready, *found, 0};
     throw Error(Code::kConflict, fmt::format("WAL file \"{}\" is already in the store with another content", name),
                 fmt::format("Stored: {} bytes, digest {}, epoch {}. To be stored: {} bytes, digest {}, epoch {}.",
-                            found->length, found->digest, found->epoch, file.length, digest, repository.epoch()),
+                            found->length, found->digest, found->epoch, ours.info().length, digest, repository.epoch()),
                 std::string(kStopHint));
 }
 
@@ -84,12 +52,6 @@ SegmentResult WriteSegment(const Repository &repository, KeyRing &keys, const Do
                     fmt::format("WAL file \"{}\" is not of the cluster of \"{}\"", name, repository.cluster().Path()),
                     fmt::format("Its system identifier is {}.", facts.system_identifier),
                     "Check the store's URL and the setting cluster.");
-    Bytes bytes = Hold(plain);
-    MemorySource held(bytes);
-    FileDigest file = bytes.empty() ? DigestOf(plain) : FileDigest{bytes.size(), Sha256(bytes)};
-    if (!IsWalFileLength(facts.name, file.length))
-        throw Error(Code::kInvalidArgument, fmt::format("WAL file \"{}\" cannot be {} bytes long", name, file.length),
-                    "A segment is as long as the server's segment size.");
     SegmentInfo info;
     info.name = facts.name;
     info.epoch = repository.epoch();
@@ -97,10 +59,10 @@ SegmentResult WriteSegment(const Repository &repository, KeyRing &keys, const Do
     info.generation = key.generation;
     info.compression = facts.compression.kind;
     info.system_identifier = facts.system_identifier;
-    info.length = file.length;
-    info.digest = SegmentDigest(key, file.sha256);
-    SegmentSource source(repository, key, std::move(info), bytes.empty() ? std::optional(file.sha256) : std::nullopt,
-                         facts.compression, bytes.empty() ? plain : held, random);
+    SegmentSource source(repository, key, std::move(info), facts.compression, plain, random);
+    if (std::uint64_t length = source.info().length; !IsWalFileLength(facts.name, length))
+        throw Error(Code::kInvalidArgument, fmt::format("WAL file \"{}\" cannot be {} bytes long", name, length),
+                    "A segment is as long as the server's segment size.");
     try {
         ObjectInfo stored =
             repository.storage().Put(repository.FullName(layout::Wal(facts.name)), source, PutMode::kCreate);
@@ -110,7 +72,7 @@ SegmentResult WriteSegment(const Repository &repository, KeyRing &keys, const Do
         return {SegmentOutcome::kStored, source.info(), stored.size};
     } catch (const Error &error) {
         if (error.code != Code::kAlreadyExists) throw;
-        return Settle(repository, keys, source, file, error);
+        return Settle(repository, keys, source, error);
     }
 }
 

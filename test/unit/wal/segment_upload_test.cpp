@@ -149,12 +149,64 @@ Bytes All(Source &source, std::size_t block) {
     return out;
 }
 
+// As of the first, whose bytes are not there any more.
+SegmentInfo Unmade(SegmentInfo info) {
+    info.length = 0;
+    info.digest.clear();
+    info.salt.clear();
+    return info;
+}
+
+TEST_P(SegmentUpload, AShortFileIsReadOnceAndSentAgainAsItWas) {
+    WalSample sample(GetParam());
+    SegmentInfo info = sample.Write(ShortSegment()).info;
+    MemorySource plain(ShortSegment());
+    SegmentSource source(*sample.repository, sample.key, Unmade(info), {CompressionKind::kZstd, 1}, plain, sample.random);
+    std::byte more;
+    EXPECT_EQ(plain.Read({&more, 1}), 0u) << "all of it is read";
+    EXPECT_EQ(source.info().digest, info.digest);
+    EXPECT_EQ(source.info().length, ShortSegment().size());
+    EXPECT_EQ(source.file_digest(), Sha256(ShortSegment()));
+    Bytes first = All(source, 1000);
+    EXPECT_EQ(source.Digest(), Sha256(first));
+    ASSERT_TRUE(source.Rewind());
+    EXPECT_EQ(All(source, 1 << 20), first);
+    EXPECT_EQ(source.size(), first.size());
+    EXPECT_TRUE(source.Used(source.info().salt));
+    EXPECT_FALSE(source.Used(info.salt));
+    sample.Replace(WalSample::ObjectName(), first);
+    EXPECT_EQ(sample.Read(), ShortSegment());
+}
+
+// Promises another length than it has.
+class LyingSource : public MemorySource {
+public:
+    LyingSource(const Bytes &bytes, std::uint64_t size) : MemorySource(bytes), size_(size) {}
+    std::optional<std::uint64_t> Size() const override { return size_; }
+
+private:
+    std::uint64_t size_;
+};
+
+TEST_P(SegmentUpload, AShortFileThatGrowsOrShrinksMeanwhileIsNotStored) {
+    WalSample sample(GetParam());
+    const Bytes file = ShortSegment();
+    for (std::uint64_t promised : {file.size() - 1, file.size() + 1}) {
+        LyingSource source(file, promised);
+        EXPECT_EQ(ErrorOf([&] {
+                      WriteSegment(*sample.repository, *sample.keys, sample.key, WalSample::Facts(), source,
+                                   sample.random);
+                  }).code,
+                  Code::kConflict);
+        EXPECT_EQ(sample.Stat(), std::nullopt);
+    }
+}
+
 TEST_P(SegmentUpload, EveryPassTakesItsOwnSalt) {
     WalSample sample(GetParam());
-    MemorySource plain(ShortSegment());
     SegmentInfo info = sample.Write(ShortSegment()).info;
-    SegmentSource source(*sample.repository, sample.key, info, Sha256(ShortSegment()), {CompressionKind::kZstd, 1},
-                         plain, sample.random);
+    ChangingSource plain(ShortSegment(), ShortSegment());    // its length is not known before
+    SegmentSource source(*sample.repository, sample.key, Unmade(info), {CompressionKind::kZstd, 1}, plain, sample.random);
     std::string first_salt = source.info().salt;
     Bytes first = All(source, 1000);
     EXPECT_EQ(source.size(), first.size());
