@@ -243,7 +243,7 @@ std::string Connection::user() const { return pq->PQuser(state_->conn); }
 int Connection::backend_pid() const { return pq->PQbackendPID(state_->conn); }
 
 std::string Connection::ChildConninfo(std::string_view application_name, std::string_view server_options) const {
-    Options options(pq->PQconninfo(state_->conn), PQconninfoFree);
+    Options options(pq->PQconninfo(state_->conn), pq->PQconninfoFree);
     std::string text;
     auto add = [&](std::string_view keyword, std::string_view value) {
         std::string quoted;

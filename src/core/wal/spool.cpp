@@ -47,6 +47,15 @@ void WriteSmallFile(const std::filesystem::path &path, std::string_view text) {
     std::filesystem::rename(beside, path);
 }
 
+// As the text of a symbolic link, which has no blocks: a file that replaces another one by its name is written to disk by ext4 at once
+// (auto_da_alloc), and the one after it waits for that.
+void WriteAsLink(const std::filesystem::path &path, const std::string &text) {
+    std::filesystem::path beside = path.string() + fmt::format(".{}.part", getpid());
+    std::filesystem::remove(beside);
+    std::filesystem::create_symlink(text, beside);
+    std::filesystem::rename(beside, path);
+}
+
 // Before `end` in the order of names; of any name if it is empty.
 void RemoveFiles(const std::filesystem::path &folder, std::string_view end) {
     std::error_code ignored;
@@ -121,7 +130,9 @@ bool WalSpool::IsBeingFetched(const WalFileName &name) const {
 }
 
 bool WalSpool::TakeFetched(const WalFileName &name, const std::filesystem::path &to) {
+    if (!IsFetched(name)) return false;
     std::error_code error;
+    std::filesystem::remove(to, error);    // a server has done so; replacing it would write it to disk (see above)
     std::filesystem::rename(fetched_ / name.Text(), to, error);
     if (!error) return true;
     if (error.value() == ENOENT && !IsFetched(name)) return false;
@@ -136,14 +147,14 @@ void WalSpool::ForgetFetched() { RemoveFiles(fetched_, {}); }
 void WalSpool::NoteAsked(const SegmentName &segment) noexcept {
     try {
         MakeFolder(fetched_);
-        WriteSmallFile(folder_ / "asked", segment.Text());
+        WriteAsLink(folder_ / "asked", segment.Text());
     } catch (const std::exception &) {    // nothing is fetched ahead
     }
 }
 
 std::optional<SegmentName> WalSpool::Asked() const noexcept {
     try {
-        return ParseSegmentName(ReadWholeFile(folder_ / "asked"));
+        return ParseSegmentName(std::filesystem::read_symlink(folder_ / "asked").string());
     } catch (const std::exception &) {
         return std::nullopt;
     }
