@@ -19,7 +19,7 @@ as_postgres mkdir -p "$cluster_home/fetched/global" "$cluster_home/fetched/pg_wa
 as_postgres cp "$cluster_home/data/global/pg_control" "$cluster_home/fetched/global/"
 
 push_peer() { echo "while read -r f; do $(peer s3 "$1" --compress-level=1 archive-push "$cluster_home/data/pg_wal/\$f"); done < $cluster_home/segments"; }
-get_peer() { echo "while read -r f; do $(peer s3 "$1" "--pg1-path=$cluster_home/fetched" archive-get "\$f" pg_wal/RECOVERYXLOG); done < $cluster_home/segments"; }
+get_peer() { echo "while read -r f; do rm -f pg_wal/RECOVERYXLOG; $(peer s3 "$1" "--pg1-path=$cluster_home/fetched" archive-get "\$f" pg_wal/RECOVERYXLOG); done < $cluster_home/segments"; }
 clean() { as_postgres rm -rf "$cluster_home/spool" "$cluster_home/data/pg_wal/ark_spool" "$cluster_home/fetched/pg_wal"; as_postgres mkdir -p "$cluster_home/spool" "$cluster_home/fetched/pg_wal"; }
 new_stanza() {    # nothing of it is stored yet
     as_postgres aws s3 rm --quiet --recursive --endpoint-url "$ARK_TEST_S3_ENDPOINT" "s3://$ARK_TEST_S3_BUCKET/peer"
@@ -77,7 +77,7 @@ for ((round = 1; round <= rounds; round++)); do
     clean
     measure 'pgBackRest archive-get, asynchronous' "cd $cluster_home/fetched; $(get_peer '--archive-async')"
     clean
-    measure 'pg_ark wal-fetch' "cd $cluster_home/fetched; while read -r f; do pg_ark wal-fetch --quiet --store='$s3' \$f pg_wal/RECOVERYXLOG; done < $cluster_home/segments"
+    measure 'pg_ark wal-fetch' "cd $cluster_home/fetched; while read -r f; do rm -f pg_wal/RECOVERYXLOG; pg_ark wal-fetch --quiet --store='$s3' \$f pg_wal/RECOVERYXLOG; done < $cluster_home/segments"
     as_postgres cmp "$cluster_home/fetched/pg_wal/RECOVERYXLOG" "$cluster_home/data/pg_wal/$last"
 done
 report "WAL: $segments segments, one call after the other"
