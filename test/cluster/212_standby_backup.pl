@@ -137,7 +137,8 @@ cmp_ok($third->{bytes_unread}, '>', 0, "and leaves unread what did not change: $
 my $own = backup($primary, 'one of the primary', @as_it_is);
 is($own->{copied_from}, "primary $host", 'says so');
 is($own->{bytes_unread}, '0', 'reads everything, since these are other files');
-cmp_ok($own->{bytes_stored}, '<', $first->{bytes_stored} / 5, "and stores little: $own->{bytes_stored} after $first->{bytes_stored}");
+# The pages of a standby differ in hints from the primary's, the more the longer the load ran, which made the cluster larger, too.
+cmp_ok($own->{bytes_stored}, '<', $own->{stored_bytes} / 5, "and stores little: $own->{bytes_stored} of $own->{stored_bytes}");
 cmp_ok($own->{bytes_reused}, '>', $own->{bytes_read} / 2, "and references what the standby's has: $own->{bytes_reused} of $own->{bytes_read}");
 is(backup($standby, 'one of the standby after it', '--standby=require', '--max-rate=100MB')->{bytes_unread}, '0', 'reads everything too');
 $copy = restore('a cluster from a later one', '--restore-point=third');
