@@ -67,7 +67,7 @@ check: tests
 	    || { echo 'Repeat one program: cd $(BUILD) && ctest -R NAME --output-on-failure'; exit 1; }
 
 check-exports: extension
-	scripts/check-exports pg_ark.so '$(bindir)/postgres'
+	scripts/check-exports pg_ark.so '$(bindir)/postgres' '$(BUILD)/pg_ark'
 
 lint:
 	scripts/lint
