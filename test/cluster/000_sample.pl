@@ -1,4 +1,5 @@
-# The tools of the other tests: the sample application loads twice to the same rows, and the digests see one changed byte.
+# The tools of the other tests: the sample application loads twice to the same rows, the digests see one changed byte, and an engine that
+# was killed has not succeeded.
 use strict;
 use warnings FATAL => 'all';
 use ArkCluster;
@@ -26,5 +27,7 @@ for my $change (sort keys %changes)
 	$node->safe_psql('postgres', 'DROP DATABASE two');
 	$node->safe_psql('postgres', 'CREATE DATABASE two TEMPLATE one');
 }
+my $killed = $node->engine([ 'key', 'confirm', '--fingerprint=none' ], env => { ARK_ENCRYPTION_KEY => q{command:sh -c 'kill -KILL $PPID'} });
+is("$killed->{exit} $killed->{signal}", '137 9', 'an engine that was killed has the exit status that a shell gives it');
 $node->stop;
 done_testing();

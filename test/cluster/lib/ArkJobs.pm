@@ -185,7 +185,7 @@ sub restored_beside
 	my ($node, $backup, $database, %options) = @_;
 	my $archive = $node->basedir . "/archive-$database";
 	my $export = $node->engine([ 'export', '--restore-point', $backup, '--output', $archive, '--quiet' ], %options);
-	return "pg_ark export: $export->{err}" if $export->{exit} || $export->{signal};
+	return "pg_ark export: $export->{err}" if $export->{exit};
 	ask($node, qq{CREATE DATABASE "$database" TEMPLATE template0});
 	my ($out, $err) = ('', '');
 	IPC::Run::run([ 'pg_restore', '--exit-on-error', @{ $options{pg_restore} // [] }, '-d', $node->connstr($database), $archive ], '<', \undef, '>', \$out, '2>', \$err);
