@@ -49,7 +49,7 @@ public:
     // Who is named in `taken_by` and in events: ark.actor, the caller, or the user of the operating system.
     std::string Actor() const;
 
-    // Before a store is opened: another one can answer in its place (StoreSettings).
+    // Before a store is opened: one that does not get ahead is given up within seconds (StoreSettings).
     void Hurry() { hurry_ = true; }
 
     // The store that is read first, or the one called `name`. Throws kInvalidArgument (no store is set, no such name) with a hint.

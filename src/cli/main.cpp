@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include "cli/farewell.h"
 #include "cli/job.h"
 #include "cli/output.h"
+#include "cli/plugin.h"
 #include "cli/reference.h"
 #include "cli/verb.h"
 
@@ -114,6 +116,25 @@ void PrintError(const Error &error, bool json) {
     if (!error.hint.empty()) std::cerr << "hint: " << error.hint << '\n';
 }
 
+bool IsPlugin(const Verb &verb, const Parsed &parsed) {
+    if (!verb.plugin_flag) return false;
+    auto given = parsed.bools.find(verb.plugin_flag);
+    return given != parsed.bools.end() && given->second;
+}
+
+// Returns the exit status.
+int Fail(const Error &error, const Verb &verb, const Parsed &parsed) {
+    bool plugin = IsPlugin(verb, parsed);
+    if (plugin && !parsed.json) std::cout << PluginLine(error) << '\n';
+    PrintError(error, parsed.json);
+    return plugin ? PluginStatusOf(error.code) : verb.exit_code(error.code);
+}
+
+// Of a command line that could not be parsed.
+bool AsksForPlugin(const Verb &verb, int argc, char **argv) {
+    return verb.plugin_flag && std::find(argv + 1, argv + argc, "--" + Dashed(verb.plugin_flag)) != argv + argc;
+}
+
 int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
     Farewell farewell(SystemClock());
     FarewellTicker ticker(farewell);
@@ -145,17 +166,13 @@ int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
         return result.value("exit_code", 0);
     } catch (const Error &error) {
         log.reset();
-        PrintError(error, parsed.json);
-        return verb.exit_code(error.code);
+        return Fail(error, verb, parsed);
     } catch (const std::filesystem::filesystem_error &error) {
         log.reset();
-        Error told = FileError(error);
-        PrintError(told, parsed.json);
-        return verb.exit_code(told.code);
+        return Fail(FileError(error), verb, parsed);
     } catch (const std::exception &error) {
         log.reset();
-        PrintError(Error(Code::kInternal, error.what()), parsed.json);
-        return verb.exit_code(Code::kInternal);
+        return Fail(Error(Code::kInternal, error.what()), verb, parsed);
     }
 }
 
@@ -192,8 +209,12 @@ int Main(int argc, char **argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError &error) {
         int code = app.exit(error);
+        if (code == 0) return 0;
         const Verb *verb = argc > 1 ? FindVerb(argv[1]) : nullptr;
-        return code == 0 ? 0 : verb ? verb->exit_code(Code::kInvalidArgument) : ExitCodeOf(Code::kInvalidArgument);
+        if (!verb) return ExitCodeOf(Code::kInvalidArgument);
+        if (!AsksForPlugin(*verb, argc, argv)) return verb->exit_code(Code::kInvalidArgument);
+        std::cout << PluginLine(Error(Code::kInvalidArgument, error.what())) << '\n';
+        return kPluginUnknown;
     }
     CLI::App *chosen = app.get_subcommands().front();
     if (chosen->get_name() == "job") return RunJob();

@@ -50,6 +50,7 @@ struct Verb {
     std::function<Json(Engine &, const Arguments &)> run;
     std::function<void(const Json &, std::ostream &)> print;    // for people; null: the message alone
     int (*exit_code)(Code) = ExitCodeOf;
+    const char *plugin_flag = nullptr;    // with that flag it is a monitoring plugin, also where it fails (plugin.h)
 };
 
 const std::vector<Verb> &Verbs();

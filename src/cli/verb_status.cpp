@@ -11,7 +11,9 @@
 namespace ark::cli {
 namespace {
 
-// Exit codes and texts as Nagios plugins have them: 0 OK, 1 WARNING, 2 CRITICAL.
+constexpr const char *kNagios = "nagios";
+
+// Exit codes and texts as Nagios plugins have them: 0 OK, 1 WARNING, 2 CRITICAL. (Of faults: plugin.h.)
 Json Judge(const Json &newest, TimePoint now, Duration warn, Duration critical) {
     if (newest.is_null()) return {{"code", 2}, {"text", "CRITICAL: there is no backup"}};
     Duration age = now - ParseTime(newest["finished_at"].get<std::string>());
@@ -37,6 +39,8 @@ void AskForItsWal(Json &backup, const Recovery &recovery) {
 }
 
 Json Run(Engine &engine, const Arguments &arguments) {
+    bool nagios = arguments.Bool(kNagios);
+    if (nagios) engine.Hurry();    // what asks waits for seconds only, and asks again
     std::shared_ptr<Repository> repository = engine.OpenForReading();
     std::shared_ptr<KeyRing> keys =
         engine.ConfiguredKey() || !repository->encrypted() ? engine.Keys(repository) : nullptr;
@@ -76,7 +80,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
     }
     result["verdict"] = verdict;
     result["message"] = verdict["text"];
-    if (arguments.Bool("nagios")) result["exit_code"] = verdict["code"];
+    if (nagios) result["exit_code"] = verdict["code"];
     return result;
 }
 
@@ -95,12 +99,15 @@ Verb StatusVerb() {
     return {"status",
             "what the store knows of this cluster: newest backup, size, who writes",
             "With --nagios: one line, and exit status 0 (OK), 1 (WARNING) or 2 (CRITICAL) by the age of the newest "
-            "logical or base backup.",
-            {{"nagios", FlagKind::kBool, "", "one line and a monitoring plugin's exit status"},
+            "logical or base backup. A store that does not answer within seconds, or not as it should, is CRITICAL; a "
+            "wrong argument, or a fault of pg_ark itself, is 3 (UNKNOWN).",
+            {{kNagios, FlagKind::kBool, "", "one line and a monitoring plugin's exit status"},
              {"warn", FlagKind::kText, "TIME", "age of the newest backup that warns (default: 25 h)"},
              {"critical", FlagKind::kText, "TIME", "age that is critical (default: 48 h)"}},
             Run,
-            Print};
+            Print,
+            ExitCodeOf,
+            kNagios};
 }
 
 }    // namespace ark::cli

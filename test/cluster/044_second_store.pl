@@ -37,6 +37,22 @@ is($nagios->{exit}, 1, 'a monitoring plugin too');
 like($nagios->{out}, qr/^WARNING: .*$unwritten/, 'in words');
 is($node->engine([ 'status', '--nagios' ])->{exit}, 0, 'with one store there is nothing to warn of');
 
+# What keeps a monitoring plugin from looking is one line too, and a status that monitoring knows.
+my $away = 's3://nobody/there?region=us-east-1&endpoint=http://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
+my %credentials = (AWS_ACCESS_KEY_ID => 'nobody', AWS_SECRET_ACCESS_KEY => 'nothing');
+for my $case (
+	[ 'a store out of reach', 2, 'CRITICAL', qr/could not/, "--store=$away" ],
+	[ 'a store that holds nothing', 2, 'CRITICAL', qr/no repository/, "--store=file://$second" ],
+	[ 'a wrong value', 3, 'UNKNOWN', qr/soon/, '--warn=soon' ],
+	[ 'a wrong setting', 3, 'UNKNOWN', qr/"store"/, '--store=ftp://there' ],
+	[ 'an argument that there is not', 3, 'UNKNOWN', qr/--worn/, '--worn=1h' ])
+{
+	my ($name, $exit, $state, $told, @arguments) = @$case;
+	my $said = $node->engine([ 'status', '--nagios', @arguments ], env => \%credentials);
+	is($said->{exit}, $exit, "$name: $state") or diag("$said->{out}\n$said->{err}");
+	like($said->{out}, qr/^$state: [^\n|]*$told[^\n|]*\n\z/, 'in one line');
+}
+
 is($node->safe_psql('postgres', "SELECT environment FROM ark.backups WHERE backup_id = '$id'"), 'staging', 'the environment is recorded');
 $node->safe_psql('postgres', 'SELECT * FROM ark.rebuild_catalog()');
 is($node->safe_psql('postgres', "SELECT environment FROM ark.backups WHERE backup_id = '$id'"), 'staging', 'in the store');
