@@ -29,7 +29,7 @@ BEGIN
         IF was.system_identifier <> now_is->>'system_identifier' THEN
             RETURN 'it was made for another cluster';
         ELSIF now_is->>'restored' <> '' AND was.restored <> now_is->>'restored' THEN
-            RETURN format('it was restored from a base backup of the cluster in %s', was.data_directory);
+            RETURN format('it was restored from a base backup of the cluster in %s', was.data_directory) || coalesce(' (' || nullif(now_is->>'restored_from', '') || ')', '');
         ELSIF was.machine <> machine THEN
             RETURN 'it was adopted on another machine';
         ELSIF was.inode <> now_is->>'inode' OR (was.device <> now_is->>'device' AND was.data_directory <> now_is->>'data_directory') THEN

@@ -248,7 +248,7 @@ BEGIN
     PERFORM ark_private.record_identity(ark_private.actor(caller));
     -- What was due for the other cluster is not caught up here.
     UPDATE ark_private.schedule SET decided_until = clock_timestamp();
-    PERFORM ark_private.audit('adopt_cluster', caller, 'done', args->>'reason', args);
+    PERFORM ark_private.audit('adopt_cluster', caller, 'done', concat_ws(' ', args->>'reason', format('(before: %s)', problem)), args);
     RETURN NEXT ark_private.decided('adopt_cluster', format(
         'adopted (before: %s). Backups and schedules work again. If the store says that another server owns the path: for a moved cluster SELECT * FROM ark.take_over(reason => ''moved''); for a copy give it another ark.cluster name', problem));
 END

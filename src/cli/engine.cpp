@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pgdata/owner_mark.h"
+#include "pgdata/restore_origin.h"
 #include "storage/storage.h"
-#include "wal/succession.h"
 
 namespace ark::cli {
 namespace {
@@ -286,7 +286,8 @@ Writer Engine::SelfAsWriter() {
     if (!fingerprint)
         ThrowErrno(ENOENT, fmt::format("could not look at the data directory \"{}\"", server.data_directory));
     self.fingerprint = *fingerprint;
-    self.restored = WasRestored(server.data_directory);
+    self.restored_from = RestoreOriginOf(
+        server.data_directory, server.in_recovery ? std::nullopt : std::optional(TimelineId{server.timeline}));
     return self;
 }
 

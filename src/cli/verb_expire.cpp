@@ -40,6 +40,13 @@ struct BaseBackups {
     std::set<BackupId> without_wal;    // none of their windows opens
 };
 
+// One that was restored says where it left its parent, also before the store has its history.
+bool GoesOnFrom(const Writer &owner, const RecoveryWindow &window) {
+    const std::optional<RestoreOrigin> &origin = owner.restored_from;
+    return window.timeline.value == owner.timeline ||
+           (origin && window.timeline == origin->timeline && window.from <= origin->at);
+}
+
 BaseBackups LookAtBases(Engine &engine, const std::shared_ptr<Repository> &repository) {
     Recovery recovery = ReadRecovery(engine, repository);
     std::optional<Writer> owner = NewestWriter(*repository);
@@ -49,7 +56,7 @@ BaseBackups LookAtBases(Engine &engine, const std::shared_ptr<Repository> &repos
     for (const RecoveryWindow &window : recovery.windows) {
         if (!window.Opens()) continue;
         out.without_wal.erase(window.backup);
-        if (!owner || window.timeline.value == owner->timeline) out.left_behind.erase(window.backup);
+        if (!owner || GoesOnFrom(*owner, window)) out.left_behind.erase(window.backup);
     }
     if (out.left_behind.size() == recovery.bases.size())
         out.left_behind.clear();    // the owner's history has not come yet

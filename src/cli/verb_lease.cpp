@@ -18,7 +18,14 @@ Json WriterToJson(const Writer &writer) {
             {"host", writer.host},
             {"at", FormatTime(writer.at)},
             {"reason", writer.reason},
-            {"source", writer.fingerprint.source}};
+            {"source", writer.fingerprint.source},
+            {"restored_from", writer.restored_from ? Json(Describe(*writer.restored_from)) : Json()}};
+}
+
+std::string WhereFrom(const Writer &writer) {
+    if (!writer.restored_from) return {};
+    std::string origin = Describe(*writer.restored_from);
+    return "; it was restored from " + (origin.empty() ? "an archive" : origin);
 }
 
 // The catalog of a server that was recovered is of an earlier time: what the store has now, for it.
@@ -47,8 +54,8 @@ Json Run(Engine &engine, const Arguments &arguments) {
                 {"cluster", repository->cluster().Path()},
                 {"writer", writer ? WriterToJson(*writer) : Json()},
                 {"message",
-                 writer ? fmt::format("{} is written by \"{}\" since {} (epoch {})", repository->cluster().Path(),
-                                      writer->host, FormatTime(writer->at), writer->epoch)
+                 writer ? fmt::format("{} is written by \"{}\" since {} (epoch {}){}", repository->cluster().Path(),
+                                      writer->host, FormatTime(writer->at), writer->epoch, WhereFrom(*writer))
                         : fmt::format("nobody has written to {} yet", repository->cluster().Path())}};
     }
     if (action != "take")
@@ -60,11 +67,11 @@ Json Run(Engine &engine, const Arguments &arguments) {
                     "Give --reason \"the old server is gone\".");
     Writer taken =
         TakeOver(*repository, engine.SelfAsWriter(), arguments.Text("reason"), engine.clock(), engine.random());
-    Json result{
-        {"state", "done"},
-        {"cluster", repository->cluster().Path()},
-        {"writer", WriterToJson(taken)},
-        {"message", fmt::format("this server now owns {} (epoch {})", repository->cluster().Path(), taken.epoch)}};
+    Json result{{"state", "done"},
+                {"cluster", repository->cluster().Path()},
+                {"writer", WriterToJson(taken)},
+                {"message", fmt::format("this server now owns {} (epoch {}){}", repository->cluster().Path(),
+                                        taken.epoch, WhereFrom(taken))}};
     AddWhatThereIs(result, engine, repository);
     return result;
 }

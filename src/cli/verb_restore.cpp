@@ -160,6 +160,7 @@ Json Run(Engine &engine, const Arguments &arguments) {
 
     TimePoint started = engine.clock().Now();
     std::shared_ptr<Repository> repository = engine.OpenToRestore(SystemIdentifierOf(request.pgdata));
+    request.repository = repository->id();
     request.cluster = repository->cluster().Path();
     request.owns_path = OwnsPath(*repository, request.pgdata);
     RecoveryChoice choice = Choose(engine, repository, request, arguments);

@@ -112,7 +112,9 @@ private:
         FetchOutcome outcome = FetchOutcome::kAbsent;
         OnEach([&](Place &place) {
             outcome = FetchWalFile(place.repository(), place.keys(), name_, to_);
-            return outcome == FetchOutcome::kFetched;
+            if (outcome != FetchOutcome::kFetched) return false;
+            NameWhatIsRestored(command_.directory(), place.repository());
+            return true;
         });
         return outcome;
     }

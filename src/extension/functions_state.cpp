@@ -15,7 +15,7 @@
 #include "extension/settings.h"
 #include "extension/submit.h"
 #include "pgdata/owner_mark.h"
-#include "pgdata/restored_mark.h"
+#include "pgdata/restore_origin.h"
 
 namespace ark::pg {
 
@@ -64,12 +64,20 @@ Json DescribeStores(const std::string &stores, const std::string &data, bool is_
 }
 
 // What tells this cluster from a copy of it. Machine ids are for comparing only, so they are shown as a digest by SQL.
+// `timeline`: that which the server writes; none while it recovers.
 Json Fingerprint(const std::string &data, const std::string &system_identifier, const std::string &machine,
-                 const std::string &restored) {
+                 std::optional<TimelineId> timeline) {
     struct stat info {};
     stat(data.c_str(), &info);
-    return {{"system_identifier", system_identifier}, {"data_directory", data}, {"device", std::to_string(info.st_dev)},
-            {"inode", std::to_string(info.st_ino)},   {"machine", machine},     {"restored", restored}};
+    std::optional<RestoredMark> mark = ReadRestoredMark(data);
+    std::optional<RestoreOrigin> origin = RestoreOriginOf(data, timeline);
+    return {{"system_identifier", system_identifier},
+            {"data_directory", data},
+            {"device", std::to_string(info.st_dev)},
+            {"inode", std::to_string(info.st_ino)},
+            {"machine", machine},
+            {"restored", mark ? mark->id : ""},
+            {"restored_from", origin ? Describe(*origin) : ""}};
 }
 
 // What the stores said last of this server's right to write; null: nothing, or of another directory.
@@ -89,23 +97,13 @@ void ReadMachineId(char *to, std::size_t size) {
     FreeFile(file);
 }
 
-// Plain code: the last line of the mark that a restore left, or nothing.
-void ReadRestoredMark(char *to, std::size_t size) {
-    to[0] = '\0';
-    FILE *file = AllocateFile(kRestoredMark, "r");    // a server works in its data directory
-    if (!file) return;
-    while (fgets(to, static_cast<int>(size), file)) to[strcspn(to, "\n")] = '\0';
-    FreeFile(file);
-}
-
 }    // namespace
 
 // Everything that the views and checks want to know of the server, as one JSON object.
 ARK_FUNCTION(ark_server_state) {
     char machine[128];
     ReadMachineId(machine, sizeof machine);
-    char restored[128];
-    ReadRestoredMark(restored, sizeof restored);
+    TimeLineID timeline = RecoveryInProgress() ? 0 : GetWALInsertionTimeLine();
     const char *system = psprintf(UINT64_FORMAT, GetSystemIdentifier());
     const char *store = SettingText("store");
     bool is_default = !store[0];
@@ -126,7 +124,8 @@ ARK_FUNCTION(ark_server_state) {
                    {"enabled", enabled},       {"scheduler", scheduler},
                    {"database", database},     {"timezone", *zone ? zone : "UTC"},
                    {"encryption", encrypted}};
-        state["fingerprint"] = Fingerprint(DataDir, system, machine, restored);
+        state["fingerprint"] =
+            Fingerprint(DataDir, system, machine, timeline == 0 ? std::nullopt : std::optional(TimelineId{timeline}));
         state["ownership"] = OwnershipOf(DataDir);
         try {
             state["stores"] = DescribeStores(store, DataDir, is_default);

@@ -183,6 +183,7 @@ interrupted($half, 'KILL', '1MB', sub { files_begun($half->data_dir) > 250 });
 $node->safe_psql('app', 'CREATE TABLE newer AS SELECT 1 AS id');
 backup('--label=two');
 $rows = $node->digests('app');
+refused(restore($half, '--target-lsn=FF/0'), 3, qr/no recovery window.*hint: ".*" holds an unfinished restore of backup \S+, and the same command goes on with that\..*--delta/s, 'a target that it does not reach');
 refused(restore($half, '--restore-point=two'), 7, qr/unfinished restore of another backup.*--restore-point.*--delta/s, 'another backup');
 my $again = restore($half, '--json');
 is("$again->{exit}$again->{err}", '0', 'the same command goes on') or diag($again->{out});
@@ -220,13 +221,16 @@ runs($killed, 'and it has every row');
 SKIP:
 {
 	my ($may) = PostgreSQL::Test::Utils::run_log([ 'unshare', '-Urm', 'true' ]);
-	skip 'no user namespaces here', 2 unless $may;
+	skip 'no user namespaces here', 4 unless $may;
 	mkdir "$spaces/tiny" or die;
 	my ($out, $err) = ('', '');
 	IPC::Run::run([ 'unshare', '-Urm', 'sh', '-c', 'mount -t tmpfs -o size=512k none "$0" && exec "$@"', "$spaces/tiny", $engine, 'restore', @where, "--cluster=primary.$system",
 		'--pgdata', "$spaces/roomy", "--tablespace-map=$spaces/fast=$spaces/tiny/fast" ], '<', '/dev/null', '>', \$out, '2>', \$err);
-	refused({ exit => $? >> 8, err => $err }, 5, qr/too little space for the cluster at "$spaces\/tiny\/fast".* are free/s, 'a tablespace on a full disk');
+	refused({ exit => ArkCluster::exit_status(), err => $err }, 5, qr/too little space for the cluster at "$spaces\/tiny\/fast".* are free/s, 'a tablespace on a full disk');
 	ok(!-e "$spaces/roomy", 'nothing was written');
+	IPC::Run::run([ 'unshare', '-Ur', $engine, command(copy()), '--dry-run' ], '<', '/dev/null', '>', \$out, '2>', \$err);
+	is(ArkCluster::exit_status(), 0, 'as root it works') or diag($err);
+	like($err, qr/^warning: run by root, .*\(chown -R\) before the start/m, 'and says whose the files are');
 }
 
 # To a position, although postgresql.conf names a time; and a dry run.
@@ -244,14 +248,15 @@ starts($there);
 is($there->safe_psql('app', 'SELECT max(id) FROM newer'), '2', 'which it has reached, and not passed');
 
 # A restored cluster runs no job and archives nothing, and its catalog says what it is.
-sub in_store { my @found = sort split /\n/, `cd "$store/ark" && find . -type f`; return join "\n", @found }
+# What the original ships of its timeline comes and goes.
+sub in_store { my @found = grep { !m{/tail/\d+/00000001/} } sort split /\n/, `cd "$store/ark" && find . -type f`; return join "\n", @found }
 sub is_quiet
 {
 	my ($copy, $name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $in_store = in_store();
 	until_true($copy, q{SELECT launcher_pid IS NOT NULL FROM ark.scheduler_status()});
-	like(ask($copy, 'SELECT state, reason FROM ark.scheduler_status()'), qr/^copy\|it was restored from a base backup of the cluster in /, "$name says what it is");
+	like(ask($copy, 'SELECT state, reason FROM ark.scheduler_status()'), qr/^copy\|it was restored from a base backup of the cluster in \S+ \(backup \S+ of primary\.$system, up to [0-9A-F]+\/[0-9A-F]+ of timeline 1\)$/, "$name says what it is");
 	like(ask($copy, 'SELECT problems::text FROM ark.status'), qr/this cluster looks like a copy: it was restored/, 'in its status too');
 	my $jobs = ask($copy, 'SELECT count(*) FROM ark.job_history');
 	# A run that is due: a launcher that took this for the original would start it.
@@ -270,6 +275,9 @@ sub is_quiet
 	return;
 }
 is_quiet($there, 'a restored cluster');
+mkdir "$spaces/own" or die;
+$there->engine_ok([ 'init', '--quiet', "--store=file://$spaces/own" ], 'it may have a path of its own elsewhere');
+like($there->engine_ok([ 'lease', "--store=file://$spaces/own" ], 'whose owner'), qr/\(epoch 1\); it was restored from backup \S+ of primary\.$system, up to \S+ of timeline 1$/, 'says there too what it came from');
 $there->stop;
 
 # In place, over the original, which had WAL that it did not archive yet.
@@ -291,6 +299,9 @@ is_quiet($node, 'a cluster restored in place');
 is(ask($node, q{SELECT state FROM ark.adopt_cluster('restored')}), 'done', 'it is adopted');
 ask($node, q{SELECT * FROM ark.pause_scheduler('the test')});
 is(ask($node, q{SELECT state FROM ark.take_over('restored')}), 'done', 'takes over');
+my ($origin) = PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/pg_wal/00000002.history') =~ /^1\t(\S+)/;
+like($node->engine_ok([ 'lease', @where ], 'pg_ark lease'), qr/\(epoch 2\); it was restored from backup \S+ of primary\.$system, up to $origin of timeline 1$/, 'says from where it came');
+like(ask($node, q{SELECT reason FROM ark.audit_log WHERE operation = 'adopt_cluster'}), qr/^restored \(before: it was restored from a base backup .* of timeline 1\)\)$/, 'which the audit log keeps too');
 is(ask($node, q{SELECT count(*) FROM ark.backups WHERE label IN ('one', 'two')}), '2', 'its catalog knows what the store has');
 ask($node, q{SELECT pg_switch_wal()});
 until_true($node, 'SELECT archived_count > 0 FROM pg_stat_archiver');

@@ -76,9 +76,14 @@ bool DataDirectory::IsBeingRestored() const {
 bool DataDirectory::IsStandby() const { return std::filesystem::exists(path_ / "standby.signal"); }
 
 std::optional<TimelineHistory> DataDirectory::History(TimelineId timeline) const {
+    return ReadHistory(path_, timeline);
+}
+
+std::optional<TimelineHistory> ReadHistory(const std::filesystem::path &data_directory, TimelineId timeline) {
     if (timeline.value == 1) return TimelineHistory(timeline);
     try {
-        return TimelineHistory::Parse(timeline, ReadWholeFile(WalFile(WalFileName::OfHistory(timeline))));
+        std::string name = WalFileName::OfHistory(timeline).Text();
+        return TimelineHistory::Parse(timeline, ReadWholeFile(data_directory / "pg_wal" / name));
     } catch (const Error &error) {
         if (error.code != Code::kNotFound) throw;
         return std::nullopt;

@@ -42,6 +42,9 @@ private:
     ControlFile control_;
 };
 
+// As History() of that directory.
+std::optional<TimelineHistory> ReadHistory(const std::filesystem::path &data_directory, TimelineId timeline);
+
 // global/pg_control, read again while it is being written. Throws what ParseControlFile and OpenFile throw.
 ControlFile ReadControl(const std::filesystem::path &data_directory);
 Bytes ReadControlBytes(const std::filesystem::path &data_directory);    // the file itself, proven to be whole

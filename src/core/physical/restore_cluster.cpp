@@ -82,7 +82,10 @@ void WriteRecoveryFiles(const ClusterRestore &request, const Manifest &backup) {
     std::filesystem::remove(request.pgdata / "standby.signal");
     WriteFileAtomically(request.pgdata / "recovery.signal", {}, 0600);
     std::filesystem::create_directories(request.pgdata / "pg_wal" / "archive_status");
-    WriteRestoredMark(request.pgdata, SystemRandom());
+    WriteRestoredMark(
+        request.pgdata,
+        RestoredFrom{.repository = request.repository, .cluster = request.cluster, .backup = backup.clear.backup},
+        SystemRandom());
 }
 
 }    // namespace

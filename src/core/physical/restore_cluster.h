@@ -22,8 +22,9 @@ struct ClusterRestore {
     bool delta = false;    // pgdata may hold the same cluster; what differs is written over
     bool owns_path =
         false;    // pgdata is of the server that owns the path in the store: WAL that it did not archive is kept
-    std::string cluster;     // its path in the store
-    DomainKey digest_key;    // of the backup's digests
+    std::string repository;    // the id of that from which it is restored
+    std::string cluster;       // its path in the store
+    DomainKey digest_key;      // of the backup's digests
 };
 
 struct ClusterRestorePlan {

@@ -9,6 +9,25 @@ namespace {
 
 constexpr std::string_view kPromotion = "promotion to timeline ";    // the reason of such a writer, before the number
 
+Json ToJson(const RestoreOrigin &origin) {
+    bool known = origin.timeline.value != 0;
+    return {{"repository", origin.from.repository},
+            {"cluster", origin.from.cluster},
+            {"backup", origin.from.backup},
+            {"timeline", origin.timeline.value},
+            {"lsn", known ? origin.at.Text() : std::string()}};
+}
+
+RestoreOrigin OriginFromJson(const Json &json, const std::string &what) {
+    RestoreOrigin origin;
+    origin.from = {.repository = JsonString(json, "repository", what),
+                   .cluster = JsonString(json, "cluster", what),
+                   .backup = JsonString(json, "backup", what)};
+    origin.timeline.value = static_cast<std::uint32_t>(JsonNumber(json, "timeline", what));
+    if (std::string lsn = JsonString(json, "lsn", what); !lsn.empty()) origin.at = ParseLsn(lsn);
+    return origin;
+}
+
 Json ToJson(const Writer &writer, const std::string &parent) {
     Json fingerprint;
     if (writer.fingerprint.source.empty())
@@ -26,7 +45,8 @@ Json ToJson(const Writer &writer, const std::string &parent) {
             {"fingerprint", fingerprint},
             {"host", writer.host},
             {"at", FormatTime(writer.at)},
-            {"reason", writer.reason}};
+            {"reason", writer.reason},
+            {"restored_from", writer.restored_from ? ToJson(*writer.restored_from) : Json()}};
 }
 
 Writer FromJson(const Json &json, const std::string &what) {
@@ -47,6 +67,8 @@ Writer FromJson(const Json &json, const std::string &what) {
     writer.host = JsonString(json, "host", what);
     writer.at = ParseTime(JsonString(json, "at", what));
     writer.reason = JsonString(json, "reason", what);
+    if (Json origin = json.value("restored_from", Json()); origin.is_object())
+        writer.restored_from = OriginFromJson(origin, what);
     return writer;
 }
 
@@ -105,14 +127,17 @@ Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Ran
         try {
             if (!owner) return Grant(repository, self, 1, random.Hex(16), {}, "first writer", clock);
             if (owner->fingerprint == self.fingerprint) {
-                if (self.timeline > owner->timeline && !self.restored)
-                    return Grant(repository, self, owner->epoch + 1, owner->incarnation, {}, "new timeline", clock);
+                if (self.timeline > owner->timeline && !self.restored_from) {
+                    Writer again = self;
+                    again.restored_from = owner->restored_from;    // the same incarnation
+                    return Grant(repository, again, owner->epoch + 1, owner->incarnation, {}, "new timeline", clock);
+                }
                 if (self.timeline <= owner->timeline) {
                     repository.SetEpoch(owner->epoch);
                     return *owner;
                 }
             }
-            if (!self.restored && succeeds && succeeds(*owner))
+            if (!self.restored_from && succeeds && succeeds(*owner))
                 return Grant(repository, self, owner->epoch + 1, random.Hex(16), owner->incarnation,
                              fmt::format("{}{}", kPromotion, self.timeline), clock);
         } catch (const Error &error) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include "pgdata/restore_origin.h"
 #include "repo/repository.h"
 
 namespace ark {
@@ -25,8 +26,8 @@ struct Writer {
     std::string host;
     TimePoint at{};
     std::string reason;
-    bool restored =
-        false;    // of `self` alone: its directory was recovered from an archive; then a new timeline is no reason to own the path
+    // Its directory was recovered from an archive. Then a new timeline is no reason to own the path.
+    std::optional<RestoreOrigin> restored_from{};
 };
 
 // Whether that is how the writer came to the path.

@@ -56,7 +56,7 @@ public:
     void Protect() {
         bool sound = std::any_of(backups_.begin(), backups_.end(),
                                  [](const BackupInfo &b) { return b.state == BackupState::kComplete; });
-        bool newest_seen = false, verified_seen = false;
+        bool newest_seen = false, verified_seen = false, own_seen = false;
         for (std::size_t i = 0; i < backups_.size(); i++) {
             const BackupInfo &backup = backups_[i];
             if (backup.state == BackupState::kRunning) {
@@ -69,6 +69,11 @@ public:
             if (sound && backup.state == BackupState::kDamaged) continue;
             if (!newest_seen)
                 Keep(i, sound ? "the newest backup is never deleted" : "damaged, but there is no better one");
+            if (!backup.left_behind) {
+                // A cluster that was restored to an earlier moment, until it has a base backup of its own.
+                if (newest_seen && !own_seen) Keep(i, "the newest that the cluster goes on from is never deleted");
+                own_seen = true;
+            }
             newest_seen = true;
             if (backup.verified && sound && !verified_seen) {
                 Keep(i, "the last verified backup is never deleted");

@@ -2,7 +2,7 @@
 //
 // Backups are judged in groups of one source, database and kind, in the order of (sequence, id), never of names or
 // clocks. Whatever the policy says, these are kept: a backup on hold, one that is still being made, the newest complete
-// one of its group, and the newest complete one that was verified. A damaged backup never takes the place of a sound one:
+// one of its group, the newest that the cluster goes on from, and the newest complete one that was verified. A damaged backup never takes the place of a sound one:
 // it is kept where a sound one in its place would be, and does not count.
 //
 // With a recovery window the newest base backup that is as old as the window is kept, because the window begins with it; while none is,

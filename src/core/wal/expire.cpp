@@ -39,6 +39,19 @@ WalNeeds ReadNeeds(const Repository &repository, KeyRing &keys, const WalExpiryS
     return needs;
 }
 
+// A restored server that took over stores its history a moment later; where it left its parent's it has said already.
+void AddHistoryOfOwner(WalArchive &archive, const Repository &repository) {
+    std::optional<Writer> owner = NewestWriter(repository);
+    if (!owner || !owner->restored_from) return;
+    const RestoreOrigin &origin = *owner->restored_from;
+    if (origin.timeline.value == 0 || origin.timeline.value >= owner->timeline) return;
+    std::optional<TimelineHistory> &own = archive.timelines[{owner->timeline}].history;
+    if (own) return;
+    std::vector<TimelineSwitch> switches = archive.HistoryOf(origin.timeline).switches();
+    switches.push_back({origin.timeline, origin.at, {}});
+    own = TimelineHistory({owner->timeline}, std::move(switches));
+}
+
 std::vector<WalRange> Judged(const WalArchive &archive, const WalNeeds &needs, const WalExpirySettings &settings) {
     std::vector<WalRange> ranges = JudgeWal(archive, needs);
     if (settings.readers.empty() || needs.kept.empty()) return ranges;
@@ -101,6 +114,7 @@ WalExpiryResult ExpireWal(Repository &repository, KeyRing &keys, const WalExpiry
     TimePoint now = clock.Now();
     if (!settings.dry_run) now = std::min(now, StoreNow(repository.storage(), random));
     WalArchive archive = ReadWalArchive(repository, keys, ticker);
+    AddHistoryOfOwner(archive, repository);
     WalNeeds needs = ReadNeeds(repository, keys, settings, now);
     Judgement first(archive, needs, settings);
     WalExpiryResult result;

@@ -34,10 +34,16 @@ bool Succeeds(const Repository &repository, const Writer &owner, const TimelineH
 }
 
 void MarkIfBeingRestored(const DataDirectory &directory) {
-    if (directory.IsBeingRestored() && !WasRestored(directory.path()))
-        WriteRestoredMark(directory.path(), SystemRandom());
+    if (directory.IsBeingRestored() && !ReadRestoredMark(directory.path()))
+        WriteRestoredMark(directory.path(), RestoredFrom{}, SystemRandom());
 }
 
-bool WasRestored(const std::filesystem::path &data_directory) { return HasRestoredMark(data_directory); }
+void NameWhatIsRestored(const DataDirectory &directory, const Repository &repository) {
+    if (!directory.IsBeingRestored()) return;
+    std::optional<RestoredMark> mark = ReadRestoredMark(directory.path());
+    if (!mark || !mark->from.repository.empty()) return;
+    mark->from = {.repository = repository.id(), .cluster = repository.cluster().Path(), .backup = {}};
+    WriteRestoredMark(directory.path(), *mark);
+}
 
 }    // namespace ark

@@ -15,6 +15,7 @@ bool Succeeds(const Repository &repository, const Writer &owner, const TimelineH
 // A copy that was recovered from the archive to its end looks like a promoted standby, while the owner lives. So whoever fetches WAL
 // for such a recovery leaves a mark in pg_wal (which base backups leave out), and a directory with the mark takes over nothing by itself, not even where it was restored in place.
 void MarkIfBeingRestored(const DataDirectory &directory);
-bool WasRestored(const std::filesystem::path &data_directory);
+// The mark of a directory that is recovering says from which path in a store, once that is known; what it says already stays.
+void NameWhatIsRestored(const DataDirectory &directory, const Repository &repository);
 
 }    // namespace ark

@@ -57,7 +57,7 @@ TEST(Writers, ARecoveredServerIsNotTheOwnerBecauseItLiesInTheSamePlace) {
     path.Claim(Server());
     Writer restored = Server();
     restored.timeline = 2;
-    restored.restored = true;
+    restored.restored_from.emplace();
     Error error = ErrorOf([&] { path.Claim(restored); });
     EXPECT_EQ(error.code, Code::kConflict);
     EXPECT_THAT(error.detail, HasSubstr("recovered from the archive, to timeline 2"));
@@ -65,6 +65,28 @@ TEST(Writers, ARecoveredServerIsNotTheOwnerBecauseItLiesInTheSamePlace) {
     Writer taken = TakeOver(*path.repository, restored, "the right moment", path.clock, path.random);
     EXPECT_EQ(taken.epoch, 2u);
     EXPECT_EQ(path.Claim(restored).epoch, 2u) << "then it is";
+}
+
+TEST(Writers, ARestoredServerSaysWhereItComesFromForAsLongAsItIsTheSame) {
+    Path path;
+    path.Claim(Server());
+    EXPECT_EQ(NewestWriter(*path.repository)->restored_from, std::nullopt);
+    Writer restored = Server("m2");
+    restored.timeline = 3;
+    restored.restored_from = RestoreOrigin{{.repository = path.repository->id(), .cluster = "main.7", .backup = "b"},
+                                           TimelineId{1},
+                                           ParseLsn("0/2000148")};
+    TakeOver(*path.repository, restored, "the right moment", path.clock, path.random);
+    EXPECT_EQ(NewestWriter(*path.repository)->restored_from, restored.restored_from);
+    Writer later = Server("m2");
+    later.timeline = 4;
+    EXPECT_EQ(path.Claim(later).epoch, 3u);
+    EXPECT_EQ(NewestWriter(*path.repository)->restored_from, restored.restored_from);
+    TakeOver(*path.repository, Server("m4"), "another machine", path.clock, path.random);
+    EXPECT_EQ(NewestWriter(*path.repository)->restored_from, std::nullopt);
+    restored.restored_from.emplace();    // nothing is known
+    TakeOver(*path.repository, restored, "again", path.clock, path.random);
+    EXPECT_EQ(NewestWriter(*path.repository)->restored_from, restored.restored_from);
 }
 
 TEST(Writers, AServerThatSucceedsTakesOver) {
@@ -82,7 +104,7 @@ TEST(Writers, AServerThatSucceedsTakesOver) {
     EXPECT_EQ(Thrown([&] { path.Claim(Server()); }), Code::kConflict) << "the old one";
     Writer restored = Server("m3");
     restored.timeline = 3;
-    restored.restored = true;
+    restored.restored_from.emplace();
     EXPECT_EQ(Thrown([&] { claim(restored, true); }), Code::kConflict);
 }
 

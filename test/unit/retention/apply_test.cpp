@@ -240,6 +240,32 @@ TEST(Retention, KeepsTheBackupWithWhichTheRecoveryWindowBegins) {
         << "while none is as old as the window, the oldest";
 }
 
+TEST(Retention, KeepsTheNewestThatARestoredClusterGoesOnFrom) {
+    Policy policy{.keep_last = 1};
+    std::vector<BackupInfo> backups{Physical(1, "2026-01-11T02:00:00Z"), Physical(2, "2026-01-12T02:00:00Z"),
+                                    Physical(3, "2026-01-13T02:00:00Z"), Physical(4, "2026-01-14T02:00:00Z")};
+    backups[2].left_behind = backups[3].left_behind = true;    // restored to a moment before the third
+    EXPECT_EQ(Print(Apply(policy, backups, kNow)),
+              "b4 keep: the newest backup is never deleted; last 1 of 1\n"
+              "b3 drop: kept by no rule\n"
+              "b2 keep: the newest that the cluster goes on from is never deleted\n"
+              "b1 drop: kept by no rule\n");
+    backups[1].state = BackupState::kDamaged;
+    EXPECT_EQ(Print(Apply(policy, backups, kNow)),
+              "b4 keep: the newest backup is never deleted; last 1 of 1\n"
+              "b3 drop: kept by no rule\n"
+              "b2 drop: kept by no rule\n"
+              "b1 keep: the newest that the cluster goes on from is never deleted\n");
+    backups.push_back(Physical(5, "2026-01-15T02:00:00Z"));
+    EXPECT_EQ(Print(Apply(policy, backups, kNow)),
+              "b5 keep: the newest backup is never deleted; last 1 of 1\n"
+              "b4 drop: kept by no rule\n"
+              "b3 drop: kept by no rule\n"
+              "b2 drop: kept by no rule\n"
+              "b1 drop: kept by no rule\n")
+        << "then it has one of its own";
+}
+
 // Copied to another bucket they are younger there; a machine whose clock was behind called them older than they were.
 TEST(Retention, ABackupIsAsOldAsTheYoungerOfItsTwoTimes) {
     const TimePoint now = ParseTime("2026-01-16T08:00:00Z");

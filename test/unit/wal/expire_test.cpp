@@ -85,6 +85,24 @@ TEST_F(ExpireTest, DeletesWhatNoKeptBackupNeedsAndSaysSoBefore) {
     EXPECT_EQ(Expire().files, 0u);
 }
 
+TEST_F(ExpireTest, WhatARestoredOwnerGoesOnFromStaysBeforeItsHistoryHasCome) {
+    Segments(1, 5);
+    Backup(2, 2);
+    Segments(6, 9);
+    Backup(7, 7);
+    store.clock.Advance(std::chrono::hours(1));
+    Writer restored;
+    restored.system_identifier = kSampleCluster.system_identifier;
+    restored.timeline = 2;
+    restored.start_lsn = Lsn{5 * kSize.bytes() + 200}.Text();
+    restored.fingerprint.machine = "n";
+    restored.restored_from = RestoreOrigin{{}, TimelineId{1}, Lsn{5 * kSize.bytes() + 100}};
+    TakeOver(*store.repository, restored, "test", store.clock, store.random);
+    ExpireWal(*store.repository, *store.keys, {.recovery_window = std::chrono::minutes(5), .by = "test"}, store.clock,
+              store.random, NeverCancelled(), SilentLog());
+    EXPECT_EQ(Left(), "2 3 4 5 7 8 9") << "up to where it left, and what the other backup needs";
+}
+
 TEST_F(ExpireTest, TheTailGoesWithTheWalThatItHolds) {
     store.repository->SetEpoch(1);
     for (std::uint64_t number : {2u, 9u}) {

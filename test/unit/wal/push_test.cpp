@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pgdata/restored_mark.h"
 #include "unit/wal/directory_sample.h"
 #include "wal/succession.h"
 
@@ -105,17 +106,28 @@ TEST_F(PushTest, APromotedServerFollowsAnOwnerThatStopped) {
 }
 
 TEST_F(PushTest, ARestoredDirectoryIsMarked) {
+    const Repository &repository = *store.repository;
     DataDirectory plain = sample.Open();
-    MarkIfBeingRestored(plain);
-    EXPECT_FALSE(WasRestored(plain.path()));
+    auto mark = [&] {
+        MarkIfBeingRestored(plain);
+        return ReadRestoredMark(plain.path());
+    };
+    EXPECT_EQ(mark(), std::nullopt);
     sample.Write(sample.path() / "standby.signal", {});
-    MarkIfBeingRestored(plain);
-    EXPECT_FALSE(WasRestored(plain.path()));
+    EXPECT_EQ(mark(), std::nullopt);
+    NameWhatIsRestored(plain, repository);
+    EXPECT_EQ(mark(), std::nullopt);
     std::filesystem::remove(sample.path() / "standby.signal");
     sample.Write(sample.path() / "recovery.signal", {});
-    MarkIfBeingRestored(plain);
-    MarkIfBeingRestored(plain);
-    EXPECT_TRUE(WasRestored(plain.path()));
+    std::optional<RestoredMark> first = mark();
+    ASSERT_TRUE(first);
+    EXPECT_EQ(mark(), first) << "marked once";
+    NameWhatIsRestored(plain, repository);
+    EXPECT_EQ(mark(), (RestoredMark{first->id, {repository.id(), repository.cluster().Path(), ""}}));
+    WriteRestoredMark(plain.path(), RestoredFrom{"other", "path", "backup"}, SystemRandom());
+    first = mark();
+    NameWhatIsRestored(plain, repository);
+    EXPECT_EQ(mark(), first) << "what it says stays";
 }
 
 }    // namespace
