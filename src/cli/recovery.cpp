@@ -254,6 +254,11 @@ RecoveryChoice ChooseRecovery(Engine &engine, const std::shared_ptr<Repository> 
         out.warnings.push_back(fmt::format(
             "the newest verification of backup {} found it damaged: the restore ends where it comes to that",
             base->id));
+    for (const BackupId &newer : choice.passed_over)
+        out.warnings.push_back(
+            fmt::format("the newest verification of backup {} found it damaged: backup {} is taken, which is older, so "
+                        "that more WAL is to be replayed",
+                        newer, base->id));
     if (goal.transaction) WarnOfTransaction(recovery, out.window, out.warnings);
     out.named = goal.backup.has_value();
     for (BackupSummary &backup : recovery.backups)

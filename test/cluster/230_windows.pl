@@ -66,6 +66,7 @@ sub archived
 sub rounds { my $node = shift; return $node->safe_psql('postgres', 'SELECT round, count(*), md5(string_agg(n::text, $$,$$ ORDER BY n)) FROM t GROUP BY round ORDER BY round'); }
 
 my $restored = 0;
+my $said;    # by the restore that was the last
 sub restore
 {
 	my ($name, @arguments) = @_;
@@ -73,6 +74,7 @@ sub restore
 	my $copy = ArkCluster->new('restored' . ++$restored);
 	my $result = $copy->engine([ 'restore', '--json', @where, '--pgdata', $copy->data_dir, "--cluster=primary.$system", @arguments ]);
 	is($result->{exit}, 0, $name) or diag("$result->{out}\n$result->{err}");
+	$said = $result->{out};
 	$copy->append_conf('postgresql.conf', 'port = ' . $copy->port . "\narchive_mode = off\nunix_socket_directories = '" . $copy->host . "'\nshared_preload_libraries = ''\n");
 	$copy->start;
 	$copy->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'recovery did not end';
@@ -92,6 +94,9 @@ like($between, qr/"timeline": 1/, 'says where it lies');
 ark_refuses('the same name again', qr/there is a restore point "between the backups" already/, 7, 'create-restore-point', 'between the backups');
 ark_refuses('no name', qr/no name of a restore point/, 2, 'create-restore-point', '');
 work();
+my $xid = $node->safe_psql('postgres', q{BEGIN; INSERT INTO t VALUES (-1, 0, 'a transaction'); SELECT pg_current_xact_id(); COMMIT});
+my $at_xid = rounds($node);
+$node->safe_psql('postgres', q{INSERT INTO t VALUES (-2, 0, 'the next one')});
 my $taken = ark_does('a second base backup', 'backup', '--json', '--kind=physical', '--label=second');
 my ($second, $second_start) = (member($taken, 'backup_id'), member($taken, 'start_lsn'));
 work();
@@ -101,6 +106,7 @@ is($node->safe_psql('postgres', q{SET ROLE operator; SELECT state FROM ark.creat
 $node->ark_fails(q{SET ROLE reader; SELECT * FROM ark.create_restore_point('mine')}, qr/permission denied/, 'but not as reader');
 $node->ark_fails(q{SELECT * FROM ark.create_restore_point('before the change')}, qr/there is a restore point "before the change" already/, 'a name is given once');
 $node->ark_fails(q{SELECT * FROM ark.create_restore_point(repeat('x', 64))}, qr/1 to 63 bytes/, 'and is short');
+my $later_xid = $node->safe_psql('postgres', q{SELECT pg_current_xact_id()});
 my $late = work();
 is($node->safe_psql('postgres', 'SELECT state FROM ark.rebuild_catalog()'), 'done', 'the catalog looks again');
 my $rows = rounds($node);
@@ -126,6 +132,12 @@ is(member(chosen('a late position', "--target-lsn=$late"), 'backup_id'), $second
 is(member(chosen('an early position', "--target-lsn=$early"), 'backup_id'), $first, 'from the one before');
 is(member(chosen('a name before the second', '--target-name=between the backups'), 'backup_id'), $first, 'the store knows where it lies');
 is(member(chosen('a name behind it', '--target-name=before the change'), 'backup_id'), $second, 'and the other too');
+is(member(chosen('a transaction that the second began after', "--target-xid=$xid"), 'backup_id'), $first, 'from the one before');
+is(member(chosen('one that came behind it', "--target-xid=$later_xid"), 'backup_id'), $second, 'from the newest');
+my $to_xid = restore('to a transaction', "--target-xid=$xid");
+is(member($said, 'backup_id'), $first, 'from the backup that it had not ended before');
+is(rounds($to_xid), $at_xid, 'with its row, and none of the next one');
+$to_xid->stop;
 my $unknown = ark('restore', '--dry-run', '--pgdata', "$store/empty", "--cluster=primary.$system", '--target-name=never heard of');
 like($unknown->{err}, qr/does not say where restore point "never heard of" lies/, 'a name that it does not know is warned of');
 my @outside = ('restore', '--dry-run', '--pgdata', "$store/empty", "--cluster=primary.$system");
@@ -203,6 +215,28 @@ is(member(chosen('a position before the third', "--target-lsn=$on_two"), 'backup
 is(member(chosen('a position behind it', "--target-lsn=$last"), 'backup_id'), $third, 'from the third');
 like($node->safe_psql('postgres', q{SELECT message FROM ark.expire_now(grace => '1 s')}), qr/0 of 2 backups expired/, 'within the window nothing expires');
 is($node->safe_psql('postgres', q{SELECT string_agg(timeline::text, ',' ORDER BY timeline, from_lsn) FROM ark.recovery_windows}), '1,2,2', 'windows per timeline');
+# The newest is damaged, and a verification found it: the one before it is taken, and that is said.
+my ($pack) = sort { -s $b <=> -s $a } glob "$path/packs/$third/*";
+sub flip_a_byte
+{
+	open my $handle, '+<:raw', $pack or die "$pack: $!";
+	seek $handle, (-s $pack) / 2, 0;
+	read $handle, my $byte, 1;
+	seek $handle, (-s $pack) / 2, 0;
+	print $handle chr(ord($byte) ^ 1);
+	close $handle or die;
+	return;
+}
+flip_a_byte();
+ark_refuses('a damaged backup', qr/backup $third is damaged/, 6, 'verify', $third);
+$copy = restore('a restore does without it');
+is(member($said, 'backup_id'), $second, 'from the one before');
+like($said, qr/the newest verification of backup $third found it damaged: backup $second is taken/, 'and says so');
+is(rounds($copy), rounds($node), 'with every row');
+$copy->stop;
+flip_a_byte();
+ark_does('it is whole again', 'verify', $third);
+is(member(chosen('the end', ()), 'backup_id'), $third, 'and taken again');
 $copy = restore('timeline 1 is still there', '--target-timeline=1', "--target-lsn=$late");
 $copy->stop;
 

@@ -73,20 +73,35 @@ TimelineId TimelineToFollow(const WalArchive &archive, const BaseBackup &backup,
 WindowChoice ChooseWindow(const WalArchive &archive, const std::vector<BaseBackup> &backups,
                           const std::vector<RecoveryWindow> &windows, const RecoveryGoal &goal,
                           const std::function<bool(const BaseBackup &, const RecoveryWindow &)> &reaches) {
+    // Null: none of the backup contains the goal.
+    auto window_of = [&](const BaseBackup &backup, std::string &why_not) -> const RecoveryWindow * {
+        TimelineId follow = TimelineToFollow(archive, backup, goal.timeline);
+        why_not = fmt::format("timeline {} did not go through it", follow.value);
+        for (const RecoveryWindow &window : windows) {
+            if (window.backup != backup.id || window.timeline != follow) continue;
+            why_not = WhyNot(archive, backup, window, goal);
+            bool later = goal.kind == kTime && window.Opens() && goal.time > *window.until_stored;
+            if (why_not.empty() || (later && goal.time >= window.opens && reaches && reaches(backup, window)))
+                return &window;
+        }
+        return nullptr;
+    };
     WindowChoice choice;
+    std::string why_not;
     for (bool damaged : {false, true})
         for (const BaseBackup &backup : backups) {
             if (backup.damaged != damaged || (goal.backup && backup.id != *goal.backup)) continue;
-            TimelineId follow = TimelineToFollow(archive, backup, goal.timeline);
-            std::string why_not = fmt::format("timeline {} did not go through it", follow.value);
-            for (const RecoveryWindow &window : windows) {
-                if (window.backup != backup.id || window.timeline != follow) continue;
-                why_not = WhyNot(archive, backup, window, goal);
-                bool later = goal.kind == kTime && window.Opens() && goal.time > *window.until_stored;
-                if (why_not.empty() || (later && goal.time >= window.opens && reaches && reaches(backup, window)))
-                    return {&window, {}};
+            choice.window = window_of(backup, why_not);
+            if (!choice.window) {
+                if (choice.why_not.empty()) choice.why_not = fmt::format("backup {}: {}", backup.id, why_not);
+                continue;
             }
-            if (choice.why_not.empty()) choice.why_not = fmt::format("backup {}: {}", backup.id, why_not);
+            choice.why_not.clear();
+            for (const BaseBackup &newer : backups) {
+                if (damaged || goal.backup || newer.id == backup.id) break;
+                if (newer.damaged && window_of(newer, why_not)) choice.passed_over.push_back(newer.id);
+            }
+            return choice;
         }
     return choice;
 }

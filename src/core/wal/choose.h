@@ -28,6 +28,7 @@ struct RecoveryGoal {
 struct WindowChoice {
     const RecoveryWindow *window = nullptr;    // null: none contains the goal
     std::string why_not;                       // of the newest backup, for people
+    std::vector<BackupId> passed_over{};       // newer ones that contain the goal too, and are damaged
 };
 
 // The window of the newest backup (they come newest first) that contains the goal on the timeline that recovery will follow; of a damaged

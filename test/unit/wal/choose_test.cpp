@@ -113,9 +113,14 @@ TEST_F(ChooseOnOneTimeline, ADamagedBackupIsTheLastResort) {
     backups[0].damaged = true;
     EXPECT_EQ(Chosen({}), "b on 1");
     EXPECT_EQ(At("0/B000100"), "b on 1");
+    EXPECT_EQ(Choice({}).passed_over, std::vector<BackupId>{"c"});
+    EXPECT_TRUE(Choice({.kind = kPosition, .position = ParseLsn("0/6000000")}).passed_over.empty())
+        << "it would not have been taken";
     EXPECT_EQ(Chosen({.kind = kEnd, .backup = "c"}), "c on 1") << "it was asked for";
+    EXPECT_TRUE(Choice({.kind = kEnd, .backup = "b"}).passed_over.empty()) << "b was asked for";
     backups[1].damaged = true;
     EXPECT_EQ(Chosen({}), "c on 1");
+    EXPECT_TRUE(Choice({}).passed_over.empty());
     EXPECT_EQ(At("0/6000000"), "b on 1");
 }
 
