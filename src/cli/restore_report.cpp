@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "pgdata/data_directory.h"
 #include "physical/file_walk.h"
+#include "physical/recovery_settings.h"
 
 namespace ark::cli {
 
@@ -70,6 +71,18 @@ void WarnOfNewerTablespaces(const Manifest &backup, const ClusterRestorePlan &pl
                 space.oid, space.location));
 }
 
+void WarnOfStandbys(const LeftoverStandbys &standbys, Json &warnings) {
+    if (standbys.names.empty()) return;
+    std::string back = standbys.automatic
+                           ? fmt::format("ALTER SYSTEM SET synchronous_standby_names = {}", ConfValue(standbys.names))
+                           : std::string("ALTER SYSTEM RESET synchronous_standby_names");
+    warnings.push_back(
+        fmt::format("synchronous_standby_names was {}: those standbys follow the original, and commits of the restored "
+                    "cluster would wait for them for ever, so it is empty in its postgresql.auto.conf. Once they "
+                    "follow this cluster: {}; SELECT pg_reload_conf()",
+                    ConfValue(standbys.names), back));
+}
+
 void WarnOfWhatIsLeft(const ClusterRestore &request, const ClusterRestored &restored, Json &warnings) {
     for (const std::string &place : restored.extra.unlinked)
         warnings.push_back(
@@ -81,6 +94,7 @@ void WarnOfWhatIsLeft(const ClusterRestore &request, const ClusterRestored &rest
             fmt::format("{} WAL files that this server had not archived are in {} now: move them up into pg_wal before "
                         "the start if they shall be replayed, else remove them when all is well",
                         restored.extra.kept_wal, (request.pgdata / kWalBeforeRestore).string()));
+    WarnOfStandbys(restored.standbys, warnings);
     if (!std::filesystem::exists(request.pgdata / "postgresql.conf"))
         warnings.push_back(
             "the cluster kept its configuration outside of its data directory, and that is not part of the backup: put "

@@ -55,8 +55,8 @@ sub archived
 	return;
 }
 
-# Two clusters in one store, each in its path.
-my ($node, $other) = (start('primary', ''), start('other', ''));
+# Two clusters in one store, each in its path. The first has a synchronous standby, for which its own sessions do not wait.
+my ($node, $other) = (start('primary', "synchronous_standby_names = 's1'\nsynchronous_commit = local\n"), start('other', ''));
 for my $one ($node, $other)
 {
 	$one->safe_psql('postgres', 'CREATE TABLE mine AS SELECT ' . ($one == $node ? 1 : 2) . ' AS id');
@@ -68,10 +68,15 @@ for my $one ($node, $other)
 {
 	my $listed = $one->engine([ 'list', @where, '--kind=physical', '--json' ]);
 	is(join(' ', $listed->{out} =~ /"label": "([^"]*)"/g), $one->name, $one->name . ' sees its own alone');
-	my ($copy) = restore($one, 'and comes back', []);
+	my ($copy, $said) = restore($one, 'and comes back', []);
 	is($copy->safe_psql('postgres', 'SELECT id FROM mine'), $one == $node ? 1 : 2, 'with its own rows');
+	is($said->{err} =~ /^warning: synchronous_standby_names was 's1': .* ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf\(\)$/m, $one == $node, 'it is told for whom its commits do not wait any more');
+	is($copy->safe_psql('postgres', 'SHOW synchronous_standby_names'), '', 'for nobody') or die 'the next statement would wait for ever';
+	$copy->safe_psql('postgres', 'SET synchronous_commit = on; CREATE TABLE committed ()');
 	$copy->stop;
 }
+$node->safe_psql('postgres', q{ALTER SYSTEM SET synchronous_standby_names = ''});
+$node->reload;
 
 # The second is pointed at the path of the first.
 my $before = objects(path_of($node));

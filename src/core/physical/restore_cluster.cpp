@@ -72,9 +72,12 @@ void RemoveControl(const std::filesystem::path &pgdata) {
     }
 }
 
-void WriteRecoveryFiles(const ClusterRestore &request, const Manifest &backup) {
+// Returns the standbys that its commits would have waited for.
+LeftoverStandbys WriteRecoveryFiles(const ClusterRestore &request, const Manifest &backup) {
     std::filesystem::path conf = request.pgdata / "postgresql.auto.conf";
     std::string settings = std::filesystem::exists(conf) ? WithoutRecoverySettings(ReadWholeFile(conf)) : std::string();
+    LeftoverStandbys standbys = FindLeftoverStandbys(request.pgdata, settings);
+    if (!standbys.names.empty()) settings = WithoutStandbys(settings);
     settings += fmt::format("# pg_ark restore, from backup {}. Without effect once the recovery has ended.\n",
                             backup.clear.backup) +
                 RecoverySettings(request.target, request.restore_command);
@@ -86,6 +89,7 @@ void WriteRecoveryFiles(const ClusterRestore &request, const Manifest &backup) {
         request.pgdata,
         RestoredFrom{.repository = request.repository, .cluster = request.cluster, .backup = backup.clear.backup},
         SystemRandom());
+    return standbys;
 }
 
 }    // namespace
@@ -155,7 +159,7 @@ ClusterRestored RestoreCluster(const ClusterRestore &request, const ClusterResto
     manifest.Add("backup_label", label, backup.clear.finished);
     manifest.Add("global/pg_control", pg_control, backup.clear.finished);
     manifest.Finish();
-    WriteRecoveryFiles(request, backup);
+    restored.standbys = WriteRecoveryFiles(request, backup);
     FinishFiles(files, pg_control);
     mark.Remove();
     return restored;

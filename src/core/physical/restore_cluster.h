@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "physical/extra_files.h"
+#include "physical/leftover_standbys.h"
 #include "physical/recovery_settings.h"
 #include "physical/restore_directory.h"
 #include "physical/restore_files.h"
@@ -38,6 +39,7 @@ struct ClusterRestorePlan {
 struct ClusterRestored {
     FilesRestored files;
     ExtraFiles extra;
+    LeftoverStandbys standbys;    // for whom commits do not wait any more
 };
 
 // What a restore of the backup would do; changes nothing. That the backup reaches the target is the caller's to know. Throws kInvalidArgument
