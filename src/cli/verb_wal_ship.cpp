@@ -133,6 +133,15 @@ private:
                 "full; set a limit");
     }
 
+    // Nullopt: there is none, or it holds nothing (yet, or any more).
+    std::optional<Lsn> HeldBySlot() {
+        if (slot_.empty()) return std::nullopt;
+        Result slot = engine_.Connect()->Query(
+            "SELECT restart_lsn FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", {slot_});
+        if (slot.rows() == 0 || slot.IsNull(0, 0)) return std::nullopt;
+        return ParseLsn(slot.Text(0, 0));
+    }
+
     // Nullopt: it has none, or the server lost it.
     static std::optional<TimelineHistory> HistoryOf(Connection &replication, TimelineId timeline) try {
         if (timeline.value == 1) return std::nullopt;
@@ -160,6 +169,7 @@ private:
         if (history) CheckOwnTimeline(*repository, *keys, *history);
         TailPlace place{.timeline = timeline, .size = size, .flushed = ParseLsn(system.Text(0, 2))};
         if (history) place.begin_of_timeline = history->Begin().value_or(Lsn{});
+        place.held = HeldBySlot();
         TailShipper shipper(*repository, *keys, keys->Newest("cluster", true, engine_.random()), place,
                             ParseCompression(engine_.config().Text("wal_compression")), engine_.random(),
                             engine_.log());
@@ -174,6 +184,7 @@ private:
         } catch (...) {    // rethrown
             stored_ = std::max(stored_, shipper.stored());
             if (!work) work.emplace(engine_.farewell);
+            replication.reset();    // what is under way is waited for, and the server shall not wait for that
             throw;
         }
         stored_ = std::max(stored_, shipper.stored());

@@ -231,18 +231,20 @@ $copy->stop;
 
 # After a switch of segments the server calls itself to be at the beginning of the next one, of which there is nothing.
 $primary->safe_psql('postgres', 'CREATE TABLE switched (id int)');
-my ($boundary, $behind_header);
+my ($boundary, $behind_header, @plans);
 for (1 .. 100)    # the server may write something by itself in between
 {
 	$primary->safe_psql('postgres', 'INSERT INTO switched VALUES (1)');
 	($boundary, $behind_header) = split /\|/, $primary->safe_psql('postgres', 'SELECT pg_switch_wal() IS NULL; SELECT pg_current_wal_lsn(), pg_current_wal_insert_lsn()') =~ s/^f\n//r;
-	last if lsn($boundary) % 2**20 == 0 && lsn($behind_header) == lsn($boundary) + 40;
+	next if lsn($boundary) % 2**20 != 0 || lsn($behind_header) != lsn($boundary) + 40;
+	my $before_boundary = $primary->safe_psql('postgres', "SELECT pg_walfile_name('$boundary'::pg_lsn - 1)");
+	$primary->poll_query_until('postgres', "SELECT last_archived_wal >= '$before_boundary' FROM pg_stat_archiver") or die;
+	@plans = map { at_position($_) } $boundary, $behind_header;
+	last if $primary->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()') eq $behind_header;
 }
-my $before_boundary = $primary->safe_psql('postgres', "SELECT pg_walfile_name('$boundary'::pg_lsn - 1)");
-$primary->poll_query_until('postgres', "SELECT last_archived_wal >= '$before_boundary' FROM pg_stat_archiver") or die;
 for my $lsn ($boundary, $behind_header)
 {
-	$plan = at_position($lsn);
+	$plan = shift @plans;
 	is($plan->{exit}, 0, "a position of a quiet server after a switch ($lsn)") or diag($plan->{err});
 	cmp_ok(lsn(position($plan->{out})), '<', lsn($boundary), 'becomes the last record');
 }
@@ -359,14 +361,26 @@ $other->start;
 mkdir "$store/other" or die $!;
 is($other->engine([ 'init', '--quiet', "--store=file://$store/other" ])->{exit}, 0, 'another store');
 $ENV{ARK_CONNINFO} = 'host=' . $other->host . ' port=' . $other->port . ' user=' . getpwuid($<);
-my ($slot_out, $slot_err) = ('', '');
-my $slot = IPC::Run::start([ $engine, 'wal-ship', "--store=file://$store/other", '--interval=200ms', '--slot=ark' ], '<', \'', '>', \$slot_out, '2>', \$slot_err);
+my ($slot_out, $slot_err);
+sub ship_with_slot { return IPC::Run::start([ $engine, 'wal-ship', "--store=file://$store/other", '--interval=200ms', '--slot=ark' ], '<', \'', '>', \$slot_out, '2>', \$slot_err); }
+sub slot_follows { return $other->poll_query_until('postgres', q{SELECT restart_lsn >= pg_current_wal_flush_lsn() FROM pg_replication_slots WHERE slot_name = 'ark'}) || diag($slot_err); }
+my $slot = ship_with_slot();
 $other->safe_psql('postgres', 'CREATE TABLE t AS SELECT 1 AS id');
-$other->poll_query_until('postgres', q{SELECT restart_lsn >= pg_current_wal_flush_lsn() FROM pg_replication_slots WHERE slot_name = 'ark'}) or diag($slot_err);
-pass('the slot follows what is stored');
+ok(slot_follows(), 'the slot follows what is stored');
+$slot->signal('TERM');
+eval { $slot->finish };
+like($slot_err, qr/made the replication slot "ark".*max_slot_wal_keep_size is -1/s, 'a slot without a limit is warned of');
+# Whatever it missed it holds, and nobody else stores that.
+$other->safe_psql('postgres', join ' ', map { "INSERT INTO t VALUES ($_); SELECT pg_switch_wal();" } 1 .. 12);
+my $missed = $other->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
+$slot = ship_with_slot();
+ok(slot_follows(), 'also after it was away');
+my @row = sort { $a->[0] <=> $b->[0] } map { m{/(\w{16})-(\w{16})$} ? [ hex $1, hex $2 ] : () } glob "$store/other/*/tail/*/*/*";
+my $reach = $row[0][0];
+for my $piece (@row) { $reach = $piece->[1] if $piece->[0] <= $reach && $piece->[1] > $reach; }
+cmp_ok($reach, '>=', lsn($missed), 'then the store has all of it, without a gap') or diag(map { sprintf "%X-%X\n", @$_ } @row);
 $other->stop('fast');
 $slot->signal('TERM');
 eval { $slot->finish };
 is($slot->full_result(0), 0, 'a server with a slot stops, and the shipper ends when it is told');
-like($slot_err, qr/made the replication slot "ark".*max_slot_wal_keep_size is -1/s, 'a slot without a limit is warned of');
 done_testing();

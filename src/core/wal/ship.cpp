@@ -38,7 +38,8 @@ Lsn TailShipper::Begin(bool reach_back) {
         last_mark_ = std::max(last_mark_, name.mark);
     }
     SegmentName first = Segment(place_.flushed);
-    for (int back = 0; reach_back && back < kMostBack && StartsAt(first.Previous(place_.size)); back++)
+    auto is_held = [&] { return place_.held && first.Start(place_.size) > *place_.held; };
+    for (int back = 0; ((reach_back && back < kMostBack) || is_held()) && StartsAt(first.Previous(place_.size)); back++)
         first = first.Previous(place_.size);
     Collect(first);
     taken_ = confirmed_ = first.Start(place_.size);

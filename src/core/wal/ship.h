@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "base/log.h"
@@ -21,8 +22,9 @@ namespace ark {
 struct TailPlace {
     TimelineId timeline;
     WalSegmentSize size;
-    Lsn flushed;                // what the server has on disk
-    Lsn begin_of_timeline{};    // where it left its parent
+    Lsn flushed;                  // what the server has on disk
+    Lsn begin_of_timeline{};      // where it left its parent
+    std::optional<Lsn> held{};    // from where on a slot holds WAL for the shipper: nobody else may store that
 };
 
 class TailShipper {
@@ -34,7 +36,7 @@ public:
                 const Compression &compression, Random &random, Log &log, std::size_t at_once = kAtOnce);
 
     // Where the server has to begin to send: the beginning of a segment, a few back at most (or none, if they are gone there already),
-    // because the archiver may not have stored them yet. What the store has of it is compared and not sent again.
+    // because the archiver may not have stored them yet; as many as its slot holds. What the store has of it is compared and not sent again.
     Lsn Begin(bool reach_back = true);
 
     // The next bytes; the first are those at Begin(). Sends what comes full.

@@ -184,6 +184,27 @@ TEST_P(Ship, BeginsWhereTheArchiverHasNotCome) {
     EXPECT_EQ(tail.shipper->taken().value, 6 * kMb) << "a few back at most, and not behind those that it has";
 }
 
+// Without an archiver nobody else would store what lies between: told that it is stored, the server would remove it.
+TEST_P(Ship, BeginsWhereItsSlotHoldsTheWal) {
+    TailSample one(GetParam());
+    auto from = [&](std::optional<Lsn> held, bool reach_back) {
+        one.shipper = std::make_unique<TailShipper>(*one.store.repository, *one.store.keys, one.store.key,
+                                                    TailPlace{{1}, WalSegmentSize(kMb), {11 * kMb + 10}, {}, held},
+                                                    ParseCompression("zstd:1"), one.store.random, SilentLog());
+        return one.shipper->Begin(reach_back).value;
+    };
+    EXPECT_EQ(from({}, true), 3 * kMb) << "a few back at most";
+    EXPECT_EQ(from({}, false), 11 * kMb);
+    EXPECT_EQ(from(Lsn{5 * kMb}, true), 3 * kMb) << "the archiver may be behind too";
+    EXPECT_EQ(from(Lsn{5 * kMb}, false), 5 * kMb);
+    EXPECT_EQ(from(Lsn{kMb + 5}, false), kMb);
+    EXPECT_EQ(from(Lsn{kMb + 5}, true), kMb);
+    one.Ship(11 * kMb + 10);
+    for (unsigned number = 1; number < 11; number++)
+        EXPECT_EQ(one.Fetch(number, PartWanted::kWhole), one.Segment(number)) << number;
+    EXPECT_EQ(from(Lsn{kMb + 5}, true), 11 * kMb) << "the store has all before";
+}
+
 TEST_P(Ship, ANewTimelineBeginsWithItsFirstSegment) {
     store.repository->SetEpoch(2);
     tail.Begin(6 * kMb + 10, 2, 5 * kMb + 77);
