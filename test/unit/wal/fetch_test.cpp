@@ -88,7 +88,7 @@ TEST_F(FetchTest, StopsFetchingAheadWhenRecoveryGoesElsewhere) {
     FetchSegmentsAhead(*store.repository, *store.keys, spool, request, SystemClock(), NeverCancelled());
     EXPECT_FALSE(spool.IsFetched(ParseWalFileName(Numbered(4))));
     spool.NoteAsked(ParseSegmentName(Numbered(3)));
-    request.patience = std::chrono::milliseconds(50);
+    request.patience = std::chrono::seconds(1);
     FetchSegmentsAhead(*store.repository, *store.keys, spool, request, SystemClock(), NeverCancelled());
     EXPECT_TRUE(spool.IsFetched(ParseWalFileName(Numbered(6))));
     EXPECT_FALSE(spool.IsFetched(ParseWalFileName(Numbered(7))));
