@@ -56,12 +56,10 @@ LANGUAGE sql STABLE AS $$
               FROM ark_private.backup WHERE ended_at IS NULL AND location IS NOT NULL ORDER BY location, sequence DESC NULLS LAST, backup_id DESC) AS newest
 $$;
 
--- What a look into the store compares with: the backups of the repository that holds the newest one.
+-- What a look into the store compares with. Which repository is there now the engine knows: backups of others neither come nor go.
 CREATE FUNCTION ark_private.known_backups() RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-    SELECT coalesce(pg_catalog.jsonb_agg(b.backup_id), '[]') FROM ark_private.backup AS b
-     WHERE b.ended_at IS NULL AND b.repository IS NOT DISTINCT FROM
-           (SELECT n.repository FROM ark_private.backup AS n WHERE n.ended_at IS NULL ORDER BY n.sequence DESC NULLS LAST, n.backup_id DESC LIMIT 1)
+    SELECT coalesce(pg_catalog.jsonb_agg(coalesce(b.repository || '/', '') || b.backup_id), '[]') FROM ark_private.backup AS b WHERE b.ended_at IS NULL
 $$;
 
 -- `stores_read`: the stores that were looked into; of others that are still in use, what was known stays.

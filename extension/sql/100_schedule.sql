@@ -197,15 +197,15 @@ BEGIN
 END
 $$;
 
--- A look into the store for what others did there, if it is time for one: what the program took or deleted, on this machine or a standby's. Called
--- by the launcher. A copy of a cluster looks into nothing until it is adopted.
-CREATE FUNCTION ark_private.look_into_store(due boolean)
+-- A look into the store for what others did there: what the program took or deleted, on this machine or a standby's. Called by the launcher
+-- when it is time for one. A copy of a cluster looks into nothing until it is adopted.
+CREATE FUNCTION ark_private.look_into_store()
 RETURNS TABLE (job_id bigint, action text, verb text, source text, database text, kind text, exclusive text, schedule text, light boolean, caller text, arguments text)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     request ark_private.job_request;
 BEGIN
-    IF NOT due OR ark_private.identity_problem() IS NOT NULL
+    IF ark_private.identity_problem() IS NOT NULL
        OR EXISTS (SELECT FROM ark_private.job AS j WHERE j.action IN ('refresh_catalog', 'rebuild_catalog') AND j.state IN ('queued', 'running')) THEN
         RETURN;
     END IF;

@@ -18,7 +18,11 @@ namespace {
 // What came and what went since somebody knew these. Names are compared, and only what came is read: most looks find nothing, and need no
 // key.
 Json Changes(Engine &engine, const std::shared_ptr<Repository> &repository, const std::vector<std::string> &known) {
-    std::set<BackupId> was(known.begin(), known.end()), is = NamesOfBackups(*repository), came, gone;
+    std::set<BackupId> was, is = NamesOfBackups(*repository), came, gone;
+    for (const std::string &one : known) {    // `id`, or `repository/id`, which is none of ours in another repository
+        std::size_t slash = one.find('/');
+        if (slash == std::string::npos || one.substr(0, slash) == repository->id()) was.insert(one.substr(slash + 1));
+    }
     std::ranges::set_difference(is, was, std::inserter(came, came.end()));
     std::ranges::set_difference(was, is, std::inserter(gone, gone.end()));
     Json result{{"state", "done"}, {"repository", repository->id()}, {"backups", Json::array()}, {"gone", gone}};
@@ -158,7 +162,7 @@ Verb ListVerb() {
              {"windows", FlagKind::kBool, "", "also recovery windows and named restore points (needs the key)"},
              {"accept_empty", FlagKind::kBool, "", "a store without a repository is no error"},
              {"known", FlagKind::kList, "LIST",
-              "only what differs from these backups: those that came, and which of them are gone"},
+              "only what differs from these (ID or REPOSITORY/ID): backups that came, and which of them are gone"},
              {"with_ended", FlagKind::kBool, "", "also those that have expired and are not yet swept"},
              {"store_name", FlagKind::kText, "NAME", "name of the store to list (default: the first)"}},
             Run,

@@ -17,9 +17,10 @@ const char kScheduleTurn[] =
     "SELECT job_id, action, verb, source, database, kind, exclusive, schedule, light, caller, arguments FROM "
     "ark_private.schedule_turn() UNION ALL SELECT job_id, action, verb, source, database, kind, exclusive, schedule, "
     "light, "
-    "caller, arguments FROM ark_private.settle_restores() UNION ALL SELECT job_id, action, verb, source, database, "
-    "kind, "
-    "exclusive, schedule, light, caller, arguments FROM ark_private.look_into_store($1::boolean)";
+    "caller, arguments FROM ark_private.settle_restores()";
+const char kLookTurn[] =
+    "SELECT job_id, action, verb, source, database, kind, exclusive, schedule, light, caller, arguments FROM "
+    "ark_private.look_into_store()";
 const char kOwedBackupTurn[] =
     "SELECT job_id, action, verb, source, database, kind, exclusive, schedule, light, caller, arguments FROM "
     "ark_private.owed_backup_turn()";

@@ -17,7 +17,8 @@ extern const char kNoteTransaction[];    // (id, transaction, safety copy)
 extern const char kWasCommitted[];       // (id)
 extern const char kFinishJob[];          // (id, outcome)
 extern const char kInterruptJobs[];      // (array of ids that are alive) -> count
-extern const char kScheduleTurn[];       // (is it time to look into the store) -> rows of jobs to start
+extern const char kScheduleTurn[];       // () -> rows of jobs to start
+extern const char kLookTurn[];           // () -> rows of jobs to start
 extern const char kOwedBackupTurn[];     // () -> rows of jobs to start
 extern const char kNextWake[];           // () -> milliseconds
 extern const char kSealAudit[];          // ()

@@ -283,7 +283,6 @@ struct Due {
 };
 struct ScheduleTurn {
     Due *due;
-    bool looks_into_store;
     long next_wake_ms;
 };
 
@@ -299,12 +298,22 @@ void KeepDue(void *context, const Row &row) {
 
 void AskSchedules(void *context) {
     auto *turn = static_cast<ScheduleTurn *>(context);
-    RunQueryRows(query::kScheduleTurn, {turn->looks_into_store ? "true" : "false"}, KeepDue, turn);
+    RunQueryRows(query::kScheduleTurn, {}, KeepDue, turn);
     Row row = RunQuery(query::kNextWake, {});
     turn->next_wake_ms = row.values && row.values[0] ? strtol(row.values[0], nullptr, 10) : kLookEveryMs;
 }
 
 void AskOwedBackups(void *context) { RunQueryRows(query::kOwedBackupTurn, {}, KeepDue, context); }
+
+void AskLook(void *context) { RunQueryRows(query::kLookTurn, {}, KeepDue, context); }
+
+// In a transaction of its own: schedules run whatever becomes of it. What it has is put before what is due already.
+void AskToo(void (*ask)(void *), ScheduleTurn &turn) {
+    ScheduleTurn too{nullptr, 0};
+    if (!RunInTransaction(ask, &too, nullptr) || !too.due) return;
+    too.due->next = turn.due;    // there is one at most
+    turn.due = too.due;
+}
 
 // Milliseconds until the store is to be looked into for what others did there; -1: never.
 long UntilLook() {
@@ -317,14 +326,13 @@ long UntilLook() {
 }
 
 long RunSchedules() {
-    ScheduleTurn turn{nullptr, UntilLook() == 0, kLookEveryMs};
+    ScheduleTurn turn{nullptr, kLookEveryMs};
     if (!SettingBool("enabled") || !RunInTransaction(AskSchedules, &turn, nullptr)) return kLookEveryMs;
-    ScheduleTurn owed{nullptr, false, 0};    // in a transaction of its own: schedules run whatever becomes of it
-    if (RunInTransaction(AskOwedBackups, &owed, nullptr) && owed.due) {
-        owed.due->next = turn.due;    // there is one at most
-        turn.due = owed.due;
+    AskToo(AskOwedBackups, turn);
+    if (UntilLook() == 0) {
+        AskToo(AskLook, turn);
+        looked_at = GetCurrentTimestamp();
     }
-    if (turn.looks_into_store) looked_at = GetCurrentTimestamp();
     if (long look = UntilLook(); look >= 0) turn.next_wake_ms = Min(turn.next_wake_ms, look);
     for (Due *due = turn.due; due; due = due->next) {
         if (SubmitRecordedJob(due->job_id, *due->request)) continue;

@@ -60,5 +60,29 @@ $node->safe_psql('app', 'DELETE FROM t');
 $node->safe_psql('postgres', q{SELECT * FROM ark.restore_entities('t', database => 'app')});
 is($node->safe_psql('postgres', q{SELECT environment FROM ark.backups WHERE label LIKE 'before restore %'}), 'staging', 'and with the copy that a restore makes');
 
+# The other one comes first now. Of what the server knows of both, a look compares what lies there.
+$node->safe_psql('postgres', "ALTER SYSTEM SET $_") for "ark.store = 'file://$second?name=b'", q{ark.catalog_refresh_interval = '200ms'};
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT current_setting('ark.store') LIKE '%name=b'}) or die;
+my $moved = $node->safe_psql('postgres', q{SELECT backup_id FROM ark.backup_now(database => 'app')});
+$node->safe_psql('postgres', q{DELETE FROM ark_private.job WHERE action = 'refresh_catalog'});    # there was no repository yet
+sub after_some_looks
+{
+	# The server takes sixteen numbers at once for jobs of sessions, one for each look.
+	my $ids = $node->safe_psql('postgres', 'SELECT last_value FROM ark_private.job_id_seq');
+	return $node->poll_query_until('postgres', "SELECT last_value > $ids + 19 FROM ark_private.job_id_seq");
+}
+ok(after_some_looks(), 'the server looks into the store');
+is($node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', state, message, detail), ', ') FROM ark.job_history WHERE action = 'refresh_catalog' AND state NOT IN ('queued', 'running')}), '', 'and finds nothing that it does not know');
+is($node->safe_psql('postgres', "SELECT count(*) FROM ark.backups WHERE ended_at IS NULL AND backup_id IN ('$id', '$moved')"), '2', 'nor is anything gone that lies elsewhere');
+$node->engine_ok([ 'delete', '--reason=test', "--store=file://$second", $moved ], 'one that is deleted by the program');
+ok($node->poll_query_until('postgres', "SELECT ended_at IS NOT NULL FROM ark.backups WHERE backup_id = '$moved'"), 'is gone');
+is($node->safe_psql('postgres', "SELECT ended_at IS NULL FROM ark.backups WHERE backup_id = '$id'"), 't', 'alone');
+
+# Schedules run whatever becomes of such a look.
+$node->safe_psql('postgres', q{ALTER FUNCTION ark_private.look_into_store() RENAME TO is_missing; SELECT * FROM ark.set_schedule('often', '* * * * *', 'backup', database => 'app')});
+$node->safe_psql('postgres', q{UPDATE ark_private.schedule SET decided_until = clock_timestamp() - interval '10 minutes'; SELECT ark_private.wake_launcher()});
+ok($node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM ark.job_history WHERE schedule = 'often' AND state = 'done'}), 'a schedule runs beside one that fails');
+
 $node->stop;
 done_testing();
