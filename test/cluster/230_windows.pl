@@ -238,6 +238,12 @@ flip_a_byte();
 ark_does('it is whole again', 'verify', $third);
 is(member(chosen('the end', ()), 'backup_id'), $third, 'and taken again');
 $copy = restore('timeline 1 is still there', '--target-timeline=1', "--target-lsn=$late");
+# Should that be the cluster from now on, it has no base backup of its own yet; the newest is not of its past.
+$copy->engine_ok([ 'lease', 'take', '--quiet', @where, "--cluster=primary.$system", '--reason=a test' ], 'it takes the path over');
+my $expiry = ark_does('what would expire', 'expire', '--dry-run', "--policy=$policy");
+like($expiry, qr/^$second +yes +the newest that the cluster goes on from is never deleted$/m, 'not what it is recovered from');
+like($expiry, qr/^$third +yes +the newest backup is never deleted/m, 'and not the newest');
+ark_does('the former owner takes it back', 'lease', 'take', '--reason=a test');
 $copy->stop;
 
 # A hole: it is named, and nothing behind it is promised.
