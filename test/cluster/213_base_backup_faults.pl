@@ -127,7 +127,7 @@ unlink "$bin/closed" or die $!;
 $running->finish;
 is($running->full_result(0) . $told, '0', 'a backup whose program is replaced goes on to its end, and archiving with the new one') or diag($told);
 archived($node);
-write_file("$bin/key", 0755, "#!/bin/sh\ncp $bin/pg_ark $bin/new && mv $bin/new $bin/pg_ark\ncat $store/key\n");    # just when it reads its key
+write_file("$bin/key", 0755, "#!/bin/sh\ncp $bin/pg_ark $bin/new.\$\$ && mv $bin/new.\$\$ $bin/pg_ark\ncat $store/key\n");    # just when it reads its key
 $copy = ArkCluster->new('replaced');
 IPC::Run::run([ "$bin/pg_ark", 'restore', '--quiet', "--store=file://$store/ark", "--encryption-key=command:$bin/key", '--cluster=' . path_of($node), '--pgdata', $copy->data_dir ], '<', \undef, '>', \$printed, '2>', \$told);
 is("$?$told", '0', 'a restore whose program is replaced') or diag($told);
