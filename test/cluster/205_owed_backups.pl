@@ -32,7 +32,7 @@ sub write_wal { my ($node, $count) = @_; ask($node, q{INSERT INTO t (fill) SELEC
 sub drained
 {
 	my $node = shift;
-	my $segment = ask($node, 'SELECT pg_walfile_name(pg_switch_wal())');
+	my $segment = ask($node, 'SELECT pg_walfile_name(pg_switch_wal() - 1)');
 	until_true($node, "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver");
 	return $segment;
 }
