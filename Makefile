@@ -63,7 +63,7 @@ tests: configure
 	$(MAKE) -C '$(BUILD)' $(parallel) --no-print-directory all
 
 check: tests
-	cd '$(BUILD)' && ctest --output-on-failure --no-tests=error \
+	cd '$(BUILD)' && ctest --output-on-failure --no-tests=error -j$(shell nproc) \
 	    || { echo 'Repeat one program: cd $(BUILD) && ctest -R NAME --output-on-failure'; exit 1; }
 
 check-exports: extension

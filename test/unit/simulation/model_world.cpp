@@ -1,4 +1,4 @@
-#include "unit/repo/model_world.h"
+#include "unit/simulation/model_world.h"
 
 #include <fmt/format.h>
 

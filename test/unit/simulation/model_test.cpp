@@ -6,7 +6,8 @@
 #include <cstdlib>
 #include <mutex>
 
-#include "unit/repo/model_world.h"
+#include "unit/simulation/effort.h"
+#include "unit/simulation/model_world.h"
 
 namespace ark::test {
 namespace {
@@ -131,7 +132,8 @@ protected:
 // The first runs i steps, the second j or all, the first the rest, the second the rest: every i, and many j.
 TEST_P(Pairs, InterleavedWithTwoSwitches) {
     std::size_t stride = std::max<std::size_t>(16 / std::max<std::size_t>(Effort(), 1), 1);
-    EXPECT_EQ(TryAll([&](std::size_t i) {
+    EXPECT_EQ(TryAll([&](std::size_t n) {
+                  const std::size_t i = n * Stride();
                   for (std::size_t j = 1 + i % stride;; j += stride) {
                       World world(*base_, 100 * i + j, 1000);
                       Turns::Actor one = one_(world), two = two_(world);
@@ -149,7 +151,8 @@ TEST_P(Pairs, InterleavedWithTwoSwitches) {
 TEST_P(Pairs, CrashAtEveryRequest) {
     constexpr std::size_t kBetween = 20;
     for (std::size_t before : {std::size_t{0}, kBetween, SIZE_MAX}) {
-        EXPECT_EQ(TryAll([&](std::size_t i) {
+        EXPECT_EQ(TryAll([&](std::size_t n) {
+                      const std::size_t i = n * Stride();
                       World world(*base_, i, 1000);
                       Turns::Actor victim = one_(world), other = two_(world);
                       RunSteps(world, other, before);
@@ -238,7 +241,7 @@ std::string RunSeed(std::uint64_t seed) {
 }
 
 TEST(Model, ManyActorsInRandomOrder) {
-    std::size_t seeds = 800 * Effort();
+    std::size_t seeds = Seeds(800 * Effort());
     EXPECT_EQ(TryAll([&](std::size_t seed) {
                   std::string problem = RunSeed(seed);
                   if (!problem.empty()) problem = fmt::format("seed {}: {}", seed, problem);

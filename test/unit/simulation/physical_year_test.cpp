@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "base/file.h"
 #include "physical/earlier_files.h"
 #include "physical/file_task.h"
@@ -16,6 +14,7 @@
 #include "retention/apply.h"
 #include "support/temporary_directory.h"
 #include "unit/repo/sample.h"
+#include "unit/simulation/effort.h"
 
 namespace ark::test {
 namespace {
@@ -166,9 +165,6 @@ private:
 
 constexpr std::size_t kPercent = kFiles * kFileSize / kUnit / 100;
 
-// Sanitizers make a day five times as long: there the year has a third of its days.
-int Days() { return std::getenv("ARK_SANITIZED") ? 120 : 365; }
-
 struct Worst {
     Day day;
     double reads_at_the_end = 0;    // of the last month, on average
@@ -193,16 +189,17 @@ Worst LiveThrough(double rewrite_share, int days) {
 }
 
 TEST(PhysicalYear, WhatReadingCostsAndWhatIsStoredAgainStayBounded) {
-    Worst worst = LiveThrough(0.10, Days());
+    Worst worst = LiveThrough(0.10, Days(365));
     EXPECT_LT(worst.day.reads, 8.0);
     EXPECT_LT(worst.day.named, 3.0);
     EXPECT_LE(worst.day.rewritten, 0.10);
 }
 
 TEST(PhysicalYear, WithoutRewritingTheyDoNot) {
-    Worst worst = LiveThrough(0, 90);
-    EXPECT_GT(worst.day.reads, 9.0);
+    Worst worst = LiveThrough(0, Days(90));
     EXPECT_EQ(worst.day.rewritten, 0.0);
+    if (Sanitized()) return;    // too few days for it
+    EXPECT_GT(worst.day.reads, 9.0);
 }
 
 }    // namespace
