@@ -215,7 +215,7 @@ Result Connection::Query(std::string_view sql, const Parameters &parameters) {
         std::vector<const char *> values;
         for (const auto &parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
         if (pq->PQsendQueryParams(state.conn, std::string(sql).c_str(), static_cast<int>(values.size()), nullptr,
-                              values.data(), nullptr, nullptr, 0) == 0)
+                                  values.data(), nullptr, nullptr, 0) == 0)
             state.ThrowLost();
     }
     Result last(nullptr);

@@ -36,7 +36,8 @@ int Result::rows() const { return pq->PQntuples(Pg(result_)); }
 bool Result::IsNull(int row, int column) const { return pq->PQgetisnull(Pg(result_), row, column) == 1; }
 
 std::string_view Result::Text(int row, int column) const {
-    return {pq->PQgetvalue(Pg(result_), row, column), static_cast<std::size_t>(pq->PQgetlength(Pg(result_), row, column))};
+    return {pq->PQgetvalue(Pg(result_), row, column),
+            static_cast<std::size_t>(pq->PQgetlength(Pg(result_), row, column))};
 }
 
 std::int64_t Result::Int(int row, int column) const { return ParseNumber<std::int64_t>(Text(row, column)); }

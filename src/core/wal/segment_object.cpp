@@ -27,7 +27,8 @@ SegmentResult Settle(const Repository &repository, KeyRing &keys, const SegmentS
                                 found->epoch, repository.epoch(), repository.cluster().Path()),
                     std::string(kStopHint));
     std::string digest = SegmentDigest(keys.Get(found->domain, found->generation), ours.file_digest());
-    if (found->length == ours.info().length && found->digest == digest) return {SegmentOutcome::kSameAlready, *found, 0};
+    if (found->length == ours.info().length && found->digest == digest)
+        return {SegmentOutcome::kSameAlready, *found, 0};
     throw Error(Code::kConflict, fmt::format("WAL file \"{}\" is already in the store with another content", name),
                 fmt::format("Stored: {} bytes, digest {}, epoch {}. To be stored: {} bytes, digest {}, epoch {}.",
                             found->length, found->digest, found->epoch, ours.info().length, digest, repository.epoch()),

@@ -25,8 +25,8 @@ public:
 
     const SegmentInfo &info() const { return info_; }
     const Sha256Digest &file_digest() const { return file_; }    // without a key
-    std::uint64_t size() const { return size_; }    // of what was read since the beginning
-    bool Used(const std::string &salt) const;       // by this pass or one before
+    std::uint64_t size() const { return size_; }                 // of what was read since the beginning
+    bool Used(const std::string &salt) const;                    // by this pass or one before
 
 private:
     enum class Part { kFrames, kCheckLine, kEnd };

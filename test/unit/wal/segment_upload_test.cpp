@@ -161,7 +161,8 @@ TEST_P(SegmentUpload, AShortFileIsReadOnceAndSentAgainAsItWas) {
     WalSample sample(GetParam());
     SegmentInfo info = sample.Write(ShortSegment()).info;
     MemorySource plain(ShortSegment());
-    SegmentSource source(*sample.repository, sample.key, Unmade(info), {CompressionKind::kZstd, 1}, plain, sample.random);
+    SegmentSource source(*sample.repository, sample.key, Unmade(info), {CompressionKind::kZstd, 1}, plain,
+                         sample.random);
     std::byte more;
     EXPECT_EQ(plain.Read({&more, 1}), 0u) << "all of it is read";
     EXPECT_EQ(source.info().digest, info.digest);
@@ -206,7 +207,8 @@ TEST_P(SegmentUpload, EveryPassTakesItsOwnSalt) {
     WalSample sample(GetParam());
     SegmentInfo info = sample.Write(ShortSegment()).info;
     ChangingSource plain(ShortSegment(), ShortSegment());    // its length is not known before
-    SegmentSource source(*sample.repository, sample.key, Unmade(info), {CompressionKind::kZstd, 1}, plain, sample.random);
+    SegmentSource source(*sample.repository, sample.key, Unmade(info), {CompressionKind::kZstd, 1}, plain,
+                         sample.random);
     std::string first_salt = source.info().salt;
     Bytes first = All(source, 1000);
     EXPECT_EQ(source.size(), first.size());
