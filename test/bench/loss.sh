@@ -29,8 +29,8 @@ for interval in ${ARK_BENCH_INTERVALS:-1s 10s}; do
         client=$!
         sleep $((${interval%s} + 3)).$((RANDOM % 10))
         sleep $((RANDOM % ${interval%s})).$((RANDOM % 10))
-        lost_at=$(date +%s.%N)
         kill_all
+        lost_at=$(date +%s.%N)
         wait "$client" || true
         as_postgres mkdir -m 700 "$cluster_home/back"
         as_postgres pg_ark restore --quiet --store="$s3" --pgdata="$cluster_home/back" > "$cluster_home/bench.log"
