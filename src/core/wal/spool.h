@@ -33,7 +33,7 @@ public:
     std::filesystem::path FetchedFile(const WalFileName &name);
     bool IsFetched(const WalFileName &name) const;
     bool IsBeingFetched(const WalFileName &name) const;    // or was, by one that was killed: see LockFetching()
-    // Moves it to `to`, over what is there; false if it was not fetched.
+    // Moves it to `to`; what is there is removed first. False if it was not fetched.
     bool TakeFetched(const WalFileName &name, const std::filesystem::path &to);
     // What was fetched before `segment` in the order of names, and what a killed fetch left.
     void ForgetFetchedBefore(const SegmentName &segment);
