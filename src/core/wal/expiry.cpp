@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
+#include <utility>
 
 namespace ark {
 namespace {
@@ -201,11 +203,28 @@ std::string TailRange::Names() const {
                        files.back()->name.end.Text());
 }
 
+namespace {
+
+// The last of its owner's, while something of an earlier one lies behind it, which would count again without it (WithoutSuperseded()).
+bool Hides(const WalArchive &archive, const layout::TailName &name) {
+    bool last = true, hides = false;
+    for (const TailFile &file : archive.tail) {
+        if (file.name.timeline != name.timeline) continue;
+        last = last && (file.name.epoch != name.epoch || file.name.end <= name.end);
+        hides = hides || (file.name.epoch < name.epoch && file.name.end > name.start);
+    }
+    return last && hides;
+}
+
+}    // namespace
+
 std::vector<TailRange> JudgeTail(const WalArchive &archive, const WalNeeds &needs) {
     Judge judge(archive, needs);
     std::vector<TailRange> ranges;
     for (const TailFile &file : archive.tail) {
         auto [keep, reason] = judge(file);
+        if (!keep && Hides(archive, file.name))
+            std::tie(keep, reason) = std::pair(true, "it hides what an earlier owner of the path wrote behind it");
         if (ranges.empty() || ranges.back().epoch != file.name.epoch || ranges.back().timeline != file.name.timeline ||
             ranges.back().keep != keep || ranges.back().reason != reason)
             ranges.push_back({file.name.epoch, file.name.timeline, keep, std::move(reason), {}});

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace ark {
@@ -33,28 +35,36 @@ Lsn TailShipper::Begin(bool reach_back) {
     for (const layout::TailName &name : found_) {
         if (name.epoch != repository_.epoch() || name.timeline != place_.timeline) continue;
         if (name.end > place_.flushed) Refuse(name.end);
+        if (!newest_ || name.end >= newest_->end) newest_ = name;
         if (!name.IsMark()) continue;
         marks_.push_back(name);
         last_mark_ = std::max(last_mark_, name.mark);
     }
+    useful_ = found_;
+    std::erase_if(useful_, [&](const layout::TailName &name) {
+        return name.timeline != place_.timeline || name.epoch > repository_.epoch();
+    });
+    useful_ = WithoutSuperseded(std::move(useful_));
     SegmentName first = Segment(place_.flushed);
     auto is_held = [&] { return place_.held && first.Start(place_.size) > *place_.held; };
     for (int back = 0; ((reach_back && back < kMostBack) || is_held()) && StartsAt(first.Previous(place_.size)); back++)
         first = first.Previous(place_.size);
     Collect(first);
     taken_ = confirmed_ = first.Start(place_.size);
+    inherited_ =
+        ReadInherited(repository_, keys_, useful_, repository_.epoch(), first, place_.size, place_.flushed, log_);
     BeginSegment();
     stored_ = known_;
     StartChain(first);
     return taken_;
 }
 
-// Whether the segment is this timeline's and the store has neither it nor all pieces of it.
+// Whether the segment is this timeline's and the store has neither it nor all pieces of it (what an earlier owner sent was not compared).
 bool TailShipper::StartsAt(const SegmentName &segment) const {
     if (segment.Number(place_.size) == 0 || segment < Segment(place_.begin_of_timeline)) return false;
     if (repository_.Stat(layout::Wal(WalFileName::OfSegment(segment)))) return false;
     std::vector<layout::TailName> chain = FoundIn(segment);
-    return chain.empty() || chain.back().end < segment.End(place_.size);
+    return chain.empty() || chain.back().end < segment.End(place_.size) || !IsOwn(chain.back());
 }
 
 void TailShipper::Refuse(Lsn stored) const {
@@ -78,24 +88,23 @@ void TailShipper::Collect(const SegmentName &first) {
             finished_.push_back({segment, std::nullopt, std::move(names)});
 }
 
-// The unbroken row from the segment's beginning on that the store had of this epoch.
+// The unbroken row from the segment's beginning on that the store had.
 std::vector<layout::TailName> TailShipper::FoundIn(const SegmentName &segment) const {
-    std::vector<layout::TailName> chain =
-        ChainFrom(found_, repository_.epoch(), segment.timeline, segment.Start(place_.size));
-    std::erase_if(chain, [&](const layout::TailName &name) { return name.start >= segment.End(place_.size); });
-    return chain;
+    return ChainOf(useful_, segment, place_.size);
 }
 
 void TailShipper::BeginSegment() {
     digest_ = Sha256Stream();
     digest_cut_ = digest_.SoFar();
     std::vector<layout::TailName> chain = FoundIn(Segment(taken_));
-    cut_ = known_ = chain.empty() ? taken_ : chain.back().end;
+    cut_ = known_ = !chain.empty() && IsOwn(chain.back()) ? chain.back().end : taken_;
 }
 
 void TailShipper::StartChain(const SegmentName &segment) {
     chain_.clear();
-    for (const layout::TailName &name : FoundIn(segment)) chain_.push_back({.name = name});
+    std::vector<layout::TailName> chain = FoundIn(segment);
+    if (!chain.empty() && IsOwn(chain.back()))
+        for (const layout::TailName &name : chain) chain_.push_back({.name = name});
 }
 
 void TailShipper::Take(Lsn at, ByteView bytes) {
@@ -103,18 +112,20 @@ void TailShipper::Take(Lsn at, ByteView bytes) {
         throw Error(Code::kInternal, fmt::format("WAL at {} came where {} was expected", at.Text(), taken_.Text()));
     while (!bytes.empty()) {
         const Lsn end = Segment(taken_).End(place_.size);
-        bool known = taken_ < known_;
-        std::uint64_t most = known ? known_.value - taken_.value
-                                   : std::min<std::uint64_t>(end.value - taken_.value, kPiece - pending_.size());
-        ByteView piece = bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), most)));
+        const bool known = taken_ < known_;
+        const Lsn until = known                 ? known_
+                          : !inherited_.empty() ? inherited_.front().name.end
+                                                : std::min(end, Lsn{taken_.value + kPiece - pending_.size()});
+        ByteView piece =
+            bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), until.value - taken_.value)));
         bytes = bytes.subspan(piece.size());
         digest_.Update(piece);
         taken_.value += piece.size();
-        if (!known)
-            Append(pending_, piece);
-        else if (taken_ == known_)
-            CompareWithStored();
-        if (pending_.size() == kPiece || (taken_ == end && !pending_.empty())) Cut(std::nullopt);
+        if (!known) Append(pending_, piece);
+        if (taken_ == until && known) CompareWithStored();
+        if (taken_ == until && !inherited_.empty()) Inherit();
+        if (inherited_.empty() && (pending_.size() >= kPiece || (taken_ == end && !pending_.empty())))
+            Cut(std::nullopt);
         if (taken_ == end) BeginSegment();
     }
 }
@@ -131,6 +142,51 @@ TailInfo TailShipper::Info(Lsn start, Lsn end, const Sha256Digest &before, const
     info.before = Digest(before);
     info.after = Digest(after);
     return info;
+}
+
+// What an earlier owner sent is this server's past as long as it is the same: nothing is sent before that is known, so that none of it is
+// hidden. Where it is another, this server's own begins.
+void TailShipper::Inherit() {
+    const InheritedPiece piece = inherited_.front();
+    inherited_.pop_front();
+    const Sha256Digest now = digest_.SoFar();
+    const bool same = now == piece.after;
+    if (same) {
+        cut_ = stored_ = confirmed_ = taken_;
+        digest_cut_ = now;
+        pending_.clear();
+        chain_.push_back({.name = piece.name});
+    } else {
+        log_.Note(
+            fmt::format("an earlier owner of \"{}\" shipped other WAL than this server has, from between {} and {} "
+                        "on; it counts no longer",
+                        repository_.cluster().Path(), piece.name.start.Text(), piece.name.end.Text()));
+        inherited_.clear();
+    }
+    if (SegmentName segment = SegmentOf(piece.name, place_.size); same && taken_ == segment.End(place_.size))
+        EndSegment(segment, now);
+}
+
+// The earlier owner may not know yet that it is one, and join what was inherited with what was not. So it becomes this one's, once something
+// lies behind it that is (before, that would hide bytes that only the earlier owner's next piece has), and from the last on: the row has no
+// gap at any time.
+void TailShipper::MakeOwn() {
+    if (std::exchange(made_own_, true)) return;
+    auto end = std::ranges::find_if(chain_, [&](const TailPiece &piece) { return IsOwn(piece.name); });
+    while (end != chain_.begin()) {
+        auto begin = end - 1;
+        while (begin != chain_.begin() && (end - 1)->name.end.value - (begin - 1)->name.start.value <= kMostJoined)
+            begin--;
+        BeginJoin({begin, end}, true);
+        end = begin;
+    }
+}
+
+// Whether something of an earlier owner lies behind it that counts again when nothing of this one does.
+bool TailShipper::Hides(const layout::TailName &own) const {
+    return std::ranges::any_of(found_, [&](const layout::TailName &name) {
+        return name.timeline == own.timeline && name.epoch < own.epoch && name.end > own.start;
+    });
 }
 
 // Nothing is sent behind a row that may be another's.
@@ -156,6 +212,7 @@ void TailShipper::CompareWithStored() {
              [this, last, digest = digest_cut_, timed] {
                  if (*timed) timed_ = last;
                  confirmed_ = stored_ = std::max(stored_, last.end);
+                 MakeOwn();
                  if (SegmentName segment = SegmentOf(last, place_.size); last.end == segment.End(place_.size))
                      EndSegment(segment, digest);
              },
@@ -163,7 +220,8 @@ void TailShipper::CompareWithStored() {
 }
 
 // A reader takes anything that reaches a segment's end, or lies behind it, for the proof that the segment was written to its end, and its
-// absence for a hole. So the last piece of a segment is sent when the store has all before it, and the next segment's after that.
+// absence for a hole. So the last piece of a segment is sent when the store has all before it, and the next segment's after that. And what the
+// first piece hides of an earlier owner's must not lie before a later one alone.
 void TailShipper::Cut(std::optional<TimePoint> at) {
     Sha256Digest now = digest_.SoFar();
     TailInfo info = Info(cut_, taken_, digest_cut_, now);
@@ -171,7 +229,7 @@ void TailShipper::Cut(std::optional<TimePoint> at) {
     auto plain = std::make_shared<const Bytes>(std::exchange(pending_, {}));
     auto bytes = std::make_shared<std::uint64_t>(0);
     const SegmentName segment = SegmentOf(info.name, place_.size);
-    const bool last = taken_ == segment.End(place_.size);
+    const bool last = taken_ == segment.End(place_.size), first = !newest_ && Hides(info.name);
     cut_ = taken_;
     digest_cut_ = now;
     uploads_.Begin({.work = [this, info, plain,
@@ -181,10 +239,11 @@ void TailShipper::Cut(std::optional<TimePoint> at) {
                             Stored(info, *bytes);
                             chain_.push_back({.name = info.name});
                             chain_.back().Keep(info, plain);
+                            MakeOwn();
                             if (info.at) Timed(info.name);
                             if (last) EndSegment(segment, now);
                         },
-                    .alone = last,
+                    .alone = last || first,
                     .bytes = plain->size()});
 }
 
@@ -202,12 +261,15 @@ void TailShipper::SendMark(TimePoint at) {
                  stored_bytes_ += *bytes;
                  Timed(info.name);
                  marks_ = {info.name};
+                 newest_ = info.name;
+                 MakeOwn();
              },
          .alone = true});    // it says that the store has all before it
 }
 
 void TailShipper::Stored(const TailInfo &info, std::uint64_t bytes) {
     confirmed_ = stored_ = info.name.end;
+    newest_ = info.name;
     stored_at_ = info.at;
     stored_bytes_ += bytes;
     pieces_++;
@@ -237,7 +299,7 @@ void TailShipper::Timed(const layout::TailName &name) {
 }
 
 void TailShipper::Ship(std::optional<TimePoint> at) {
-    if (taken_ < known_) return;    // the store is further than what has come again
+    if (taken_ < known_ || !inherited_.empty()) return;    // the store is further than what has come again
     if (!pending_.empty())
         Cut(at);
     else if (at)
@@ -256,12 +318,23 @@ bool TailShipper::Join(std::size_t neighbours) {
     std::size_t count = ToJoin(levels, neighbours);
     if (count == 0) return false;
     std::vector<TailPiece> pieces(chain_.end() - static_cast<std::ptrdiff_t>(count), chain_.end());
+    if (pieces.back().name.end.value - pieces.front().name.start.value > kMostJoined) return false;
+    BeginJoin(std::move(pieces), false);
+    return true;
+}
+
+void TailShipper::BeginJoin(std::vector<TailPiece> pieces, bool must) {
     TailInfo info = Info(pieces.front().name.start, pieces.back().name.end, {}, {});
     info.before = info.after = {};
-    if (info.length() > kMostJoined) return false;
     auto joined = std::make_shared<std::optional<JoinedTail>>();
-    chores_.Begin({.work = [this, info, pieces,
-                            joined] { *joined = JoinTail(repository_, keys_, key_, info, compression_, pieces, log_); },
+    chores_.Begin({.work =
+                       [this, info, pieces, joined, must] {
+                           *joined = JoinTail(repository_, keys_, key_, info, compression_, pieces, log_);
+                           for (const TailPiece &piece : pieces)
+                               if (must && !*joined && !StatTail(repository_, keys_, piece.name))
+                                   throw Error(Code::kUnavailable,
+                                               fmt::format("\"{}\" was removed meanwhile", layout::Tail(piece.name)));
+                       },
                    .then =
                        [this, pieces, joined] {
                            if (*joined) {
@@ -272,13 +345,14 @@ bool TailShipper::Join(std::size_t neighbours) {
                                if (std::ranges::find(pieces, piece.name, &TailPiece::name) != pieces.end())
                                    piece.level = TailPiece::kNeverJoined;
                        }});
-    return true;
 }
 
 // Meanwhile more may have come behind them, and their segment may be finished.
 void TailShipper::Replace(const std::vector<TailPiece> &pieces, const TailPiece &joined) {
-    for (const TailPiece &piece : pieces)
+    for (const TailPiece &piece : pieces) {
         if (timed_ == piece.name) timed_ = joined.name;
+        if (newest_ == piece.name) newest_ = joined.name;
+    }
     auto first = std::ranges::find(chain_, pieces.front().name, &TailPiece::name);
     if (first != chain_.end()) {
         *first = joined;
@@ -311,31 +385,40 @@ TailShipper::Proof TailShipper::Prove(const Finished &finished) const {
 
 bool TailShipper::Tidy() {
     if (!chores_.Idle()) return false;
+    std::set<layout::TailName> staying;
+    if (timed_) staying.insert(*timed_);
+    // So does what hides an earlier owner's, until something newer does.
+    for (const Finished &finished : finished_)
+        for (const layout::TailName &name : finished.pieces)
+            if ((!newest_ || name == newest_) && Hides(name)) staying.insert(name);
+    auto stays = [staying](const layout::TailName &name) { return staying.contains(name); };
     std::vector<Finished> looked_at;
     for (auto finished = finished_.begin(); finished != finished_.end() && looked_at.size() < kTidiedAtOnce; finished++)
-        if (!doubtful_.contains(finished->segment)) looked_at.push_back(*finished);
+        if (!doubtful_.contains(finished->segment) && !std::ranges::all_of(finished->pieces, stays))
+            looked_at.push_back(*finished);
     if (looked_at.empty()) return false;
     auto proofs = std::make_shared<std::map<SegmentName, Proof>>();
     chores_.Begin({.work =
-                       [this, looked_at, proofs, timed = timed_] {
+                       [this, looked_at, proofs, stays] {
                            for (const Finished &finished : looked_at) {
                                Proof proof = Prove(finished);
                                (*proofs)[finished.segment] = proof;
                                if (proof != Proof::kProven) continue;
                                std::vector<std::string> names;
                                for (const layout::TailName &name : finished.pieces)
-                                   if (name != timed) names.push_back(repository_.FullName(layout::Tail(name)));
+                                   if (!stays(name)) names.push_back(repository_.FullName(layout::Tail(name)));
                                repository_.storage().Remove(names);
                            }
                        },
                    .then =
-                       [this, proofs] {
+                       [this, proofs, stays] {
                            for (const auto &[segment, proof] : *proofs)
                                if (proof == Proof::kDoubtful) doubtful_.insert(segment);
-                           std::erase_if(finished_, [&](const Finished &finished) {
-                               auto proof = proofs->find(finished.segment);
-                               return proof != proofs->end() && proof->second == Proof::kProven;
-                           });
+                           for (Finished &finished : finished_)
+                               if (auto proof = proofs->find(finished.segment);
+                                   proof != proofs->end() && proof->second == Proof::kProven)
+                                   std::erase_if(finished.pieces, std::not_fn(stays));
+                           std::erase_if(finished_, [](const Finished &finished) { return finished.pieces.empty(); });
                        }});
     return true;
 }

@@ -14,6 +14,7 @@
 #include "wal/in_flight.h"
 #include "wal/segment_object.h"
 #include "wal/tail_chain.h"
+#include "wal/tail_inherited.h"
 #include "wal/tail_join.h"
 #include "wal/tail_object.h"
 
@@ -36,7 +37,8 @@ public:
                 const Compression &compression, Random &random, Log &log, std::size_t at_once = kAtOnce);
 
     // Where the server has to begin to send: the beginning of a segment, a few back at most (or none, if they are gone there already),
-    // because the archiver may not have stored them yet; as many as its slot holds. What the store has of it is compared and not sent again.
+    // because the archiver may not have stored them yet; as many as its slot holds. What the store has of it is compared and not sent again,
+    // whoever sent it; what an earlier owner sent that this server has not is left aside, what it itself sent is an error.
     Lsn Begin(bool reach_back = true);
 
     // The next bytes; the first are those at Begin(). Sends what comes full.
@@ -63,8 +65,9 @@ public:
     bool Tidy();
 
     Lsn taken() const { return taken_; }
-    Lsn stored() const { return stored_; }                // up to where the store has all
-    bool pending() const { return !pending_.empty(); }    // something was taken and is not on its way
+    Lsn stored() const { return stored_; }    // up to where the store has all
+    // Something was taken and is not on its way.
+    bool pending() const { return inherited_.empty() && !pending_.empty(); }
     // Up to where the store has what was taken from Begin() on, without a gap: what was there before counts once it was compared.
     Lsn confirmed() const { return confirmed_; }
     std::optional<TimePoint> stored_at() const {
@@ -81,11 +84,16 @@ private:
     };
     enum class Proof { kAbsent, kProven, kDoubtful };
     bool StartsAt(const SegmentName &segment) const;
+    bool IsOwn(const layout::TailName &name) const { return name.epoch == repository_.epoch(); }
     void Refuse(Lsn stored) const;
     void Collect(const SegmentName &first);
     std::vector<layout::TailName> FoundIn(const SegmentName &segment) const;
     void BeginSegment();
     void CompareWithStored();
+    void Inherit();
+    void MakeOwn();
+    void BeginJoin(std::vector<TailPiece> pieces, bool must);
+    bool Hides(const layout::TailName &name) const;
     void Cut(std::optional<TimePoint> at);
     void SendMark(TimePoint at);
     void Stored(const TailInfo &info, std::uint64_t bytes);
@@ -106,17 +114,21 @@ private:
     Random &random_;
     Log &log_;
 
-    std::vector<layout::TailName> found_;    // in the store, of any epoch and timeline, at the beginning
+    // In the store at the beginning: of any epoch and timeline; and what counts of this one's.
+    std::vector<layout::TailName> found_, useful_;
     // What comes in.
     Lsn taken_{};
-    Lsn known_{};            // up to where the store had pieces of this segment
-    Sha256Stream digest_;    // of this segment, up to taken_
-    Lsn cut_{};              // up to where pieces were sent
+    Lsn known_{};    // up to where the store had pieces of this segment, the last of them its own
+    std::deque<InheritedPiece> inherited_;    // that were not compared yet
+    Sha256Stream digest_;                     // of this segment, up to taken_
+    Lsn cut_{};                               // up to where pieces were sent
     Sha256Digest digest_cut_{};
     Bytes pending_;    // from cut_ to taken_
     std::uint64_t last_mark_ = 0;
     // What the store is known to have.
     Lsn stored_{}, confirmed_{};
+    std::optional<layout::TailName> newest_;    // that is its own
+    bool made_own_ = false;                     // what was inherited of the segment that it goes on in
     std::optional<TimePoint> stored_at_;
     std::vector<TailPiece> chain_;             // of the segment of stored_
     std::deque<Finished> finished_;            // that may have pieces

@@ -7,17 +7,18 @@
 
 namespace ark {
 
-std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &names, std::uint64_t epoch,
-                                        TimelineId timeline, Lsn from) {
+std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names, const SegmentName &segment,
+                                      WalSegmentSize size) {
     // From each place on, how far one gets, over how many pieces, and over which first; the last places first.
     struct Row {
         Lsn reach;
         std::size_t pieces;
         const layout::TailName *first;
     };
+    const Lsn from = segment.Start(size), to = segment.End(size);
     std::vector<const layout::TailName *> pieces;
     for (const layout::TailName &name : names)
-        if (!name.IsMark() && name.epoch == epoch && name.timeline == timeline && name.start >= from &&
+        if (!name.IsMark() && name.timeline == segment.timeline && name.start >= from && name.start < to &&
             name.end > name.start)
             pieces.push_back(&name);
     std::ranges::sort(pieces, std::greater<>(), [](const layout::TailName *name) { return name->start; });
@@ -34,20 +35,6 @@ std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &nam
     for (auto at = rows.find(from); at != rows.end(); at = rows.find(chain.back().end))
         chain.push_back(*at->second.first);
     return chain;
-}
-
-std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names, const SegmentName &segment,
-                                      WalSegmentSize size) {
-    std::vector<std::uint64_t> epochs;
-    for (const layout::TailName &name : names) epochs.push_back(name.epoch);
-    std::ranges::sort(epochs, std::greater<>());
-    epochs.erase(std::unique(epochs.begin(), epochs.end()), epochs.end());
-    for (std::uint64_t epoch : epochs) {
-        std::vector<layout::TailName> chain = ChainFrom(names, epoch, segment.timeline, segment.Start(size));
-        std::erase_if(chain, [&](const layout::TailName &name) { return name.start >= segment.End(size); });
-        if (!chain.empty()) return chain;
-    }
-    return {};
 }
 
 std::vector<layout::TailName> WithoutSuperseded(std::vector<layout::TailName> names) {

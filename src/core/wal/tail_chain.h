@@ -8,19 +8,15 @@
 
 namespace ark {
 
-// The pieces of one epoch and timeline that follow one another from `from` on: of all such rows the one that reaches furthest, with the
-// fewest pieces. Rows may cross, where pieces were joined, or where one shipper went on at another place than the one before. `names` may
-// hold anything.
-std::vector<layout::TailName> ChainFrom(const std::vector<layout::TailName> &names, std::uint64_t epoch,
-                                        TimelineId timeline, Lsn from);
+// Without what an earlier owner of the path shipped from where on a later one shipped of the same timeline: what lies behind is another
+// history. What lies before is the later one's too: it began there because it had the same, or the store has those segments.
+std::vector<layout::TailName> WithoutSuperseded(std::vector<layout::TailName> names);
 
-// The chain of the newest epoch that has one from the beginning of the segment, without what lies behind its end.
+// The pieces of a segment that follow one another from its beginning on: of all such rows the one that reaches furthest, with the fewest
+// pieces. Rows may cross, where pieces were joined, or where one shipper went on at another place than the one before. `names` may hold
+// those of any segment and timeline, but no superseded ones.
 std::vector<layout::TailName> ChainOf(const std::vector<layout::TailName> &names, const SegmentName &segment,
                                       WalSegmentSize size);
-
-// Without what an earlier owner of the path shipped from where on a later one shipped of the same timeline: a server that was set back, or a
-// copy that took over, goes on from there. What lies behind is another history.
-std::vector<layout::TailName> WithoutSuperseded(std::vector<layout::TailName> names);
 
 // Whether the segment was written to its end: its timeline's pieces and marks reach so far. No, if a younger timeline left this one
 // before, at `limit`: what they hold from there on is not that one's past.

@@ -43,7 +43,7 @@ std::optional<JoinedTail> JoinTail(const Repository &repository, KeyRing &keys, 
             return std::nullopt;
         if (info.before.empty()) info.before = one->before;
         info.after = one->after;
-        if (one->at) info.at = one->at;
+        if (one->at && piece.name.epoch == info.name.epoch) info.at = one->at;    // see FindKnownTime()
     }
     JoinedTail joined{.piece = {.name = info.name, .level = pieces.front().level + 1},
                       .bytes = WriteTail(repository, keys, key, info, compression, *plain)};

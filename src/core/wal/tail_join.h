@@ -28,7 +28,8 @@ struct JoinedTail {
     std::uint64_t bytes = 0;    // in the store
 };
 
-// Stores the one that holds what `pieces` hold, which follow one another, and removes them. `info` names all but the digests and the time.
+// Stores the one that holds what `pieces` hold, which follow one another, and removes them. `info` names all but the digests and the time,
+// which is the last of its epoch's.
 // Nullopt: one of them is gone, damaged, or of another generation; nothing was stored.
 std::optional<JoinedTail> JoinTail(const Repository &repository, KeyRing &keys, const DomainKey &key, TailInfo info,
                                    const Compression &compression, const std::vector<TailPiece> &pieces, Log &log);

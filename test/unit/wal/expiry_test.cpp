@@ -182,6 +182,23 @@ TEST_F(ExpiryTest, TheTailOfAnEarlierOwnerGoesBehindALaterBackup) {
               "1/1: 0/4000000-0/4000100 goes\n1/1: 0/A000000-0/A000100 stays\n2/1: 0/D000000-0/D000100 stays");
 }
 
+TEST_F(ExpiryTest, WhatHidesAnEarlierOwnersTailStaysAsLongAsThat) {
+    sample.Segments(1, 1, 12);
+    Piece(1, 1, "0/6000000", "0/6000100", 4);
+    Piece(1, 1, "0/D000000", "0/D000100", 4);
+    Piece(2, 1, "0/4000000", "0/5000000", 5);
+    Piece(2, 1, "0/5000000", "0/5000100", 5);
+    Keep("b", 1, "0/7000028", "0/7000100");
+    EXPECT_EQ(TailVerdicts(),
+              "1/1: 0/6000000-0/6000100 goes\n1/1: 0/D000000-0/D000100 stays\n"
+              "2/1: 0/4000000-0/5000000 goes\n2/1: 0/5000000-0/5000100 stays");
+    EXPECT_EQ(JudgeTail(sample.archive, needs).back().reason,
+              "it hides what an earlier owner of the path wrote behind it");
+    Piece(2, 1, "0/C000000", "0/C000100", 12);
+    EXPECT_EQ(JudgeTail(sample.archive, needs)[2].files.size(), 2u) << "something newer does";
+    EXPECT_FALSE(JudgeTail(sample.archive, needs)[2].keep);
+}
+
 TEST_F(ExpiryTest, ATimelineThatIsShippedIsAlive) {
     sample.Segments(1, 1, 12);
     sample.History(2, "1 0/C800000\n");    // a standby that went its own way

@@ -42,13 +42,14 @@ TEST(TailChain, TakesTheRowThatReachesFurthestWhereRowsCross) {
     EXPECT_EQ(ChainOf(names, kSegment, kSize).front(), names[4]) << "of the fewest pieces";
 }
 
-TEST(TailChain, IsOfOneEpochTheNewest) {
-    Names names{Piece(kBegin, kBegin + 10), Piece(kBegin + 10, kBegin + 90), Piece(kBegin, kBegin + 10, 2),
-                Piece(kBegin, kBegin + 50, 3, 2)};
-    EXPECT_EQ(ChainOf(names, kSegment, kSize), Names{names[2]}) << "and never mixed";
-    names.erase(names.begin() + 2);
-    EXPECT_EQ(ChainOf(names, kSegment, kSize), Names(names.begin(), names.begin() + 2))
-        << "a newer epoch without any does not hide it";
+TEST(TailChain, ALaterOwnerMayGoOnWhereAnEarlierOneWas) {
+    Names names{Piece(kBegin, kBegin + 10), Piece(kBegin + 10, kBegin + 50), Piece(kBegin + 50, kBegin + 60, 2),
+                Piece(kBegin, kBegin + 70, 3, 2)};
+    EXPECT_EQ(ChainOf(WithoutSuperseded(names), kSegment, kSize), Names(names.begin(), names.begin() + 3));
+    names[2].start = {kBegin + 20};
+    EXPECT_EQ(ChainOf(WithoutSuperseded(names), kSegment, kSize), Names{names[0]}) << "not over what lies behind";
+    names[2].start = {kBegin};
+    EXPECT_EQ(ChainOf(WithoutSuperseded(names), kSegment, kSize), Names{names[2]});
 }
 
 TEST(TailChain, EndsWithItsSegment) {

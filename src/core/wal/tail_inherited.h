@@ -1,0 +1,25 @@
+// What earlier owners of the path shipped, for a later one of the same history: it goes on behind, so that at no moment less can be restored
+// than before it came. docs/repository-format.md, section 13.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "base/log.h"
+#include "wal/tail_object.h"
+
+namespace ark {
+
+struct InheritedPiece {
+    layout::TailName name;
+    Sha256Digest after;    // of its segment's bytes up to its end, without a key
+};
+
+// The pieces of epochs before `epoch` that follow one another from the beginning of `first` on, over one segment after the other, up to
+// `flushed`: none reaches further. Each was read and proven. What is gone, damaged, or of more than kMostJoined bytes ends the row, and so do
+// pieces of `epoch` itself. `useful` is without what is superseded.
+std::deque<InheritedPiece> ReadInherited(const Repository &repository, KeyRing &keys,
+                                         const std::vector<layout::TailName> &useful, std::uint64_t epoch,
+                                         SegmentName first, WalSegmentSize size, Lsn flushed, Log &log);
+
+}    // namespace ark
