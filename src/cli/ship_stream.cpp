@@ -84,8 +84,14 @@ void ShipStream::AtOnce(bool nothing) {
     if (told_ < Confirmed()) SendStatus(false);
 }
 
-// What a server may take for safe. Without a slot, and where no commit shall wait for us, nothing is said of it.
+// What a server may take for safe. Without a slot, and where no commit shall wait for us, nothing is said of it, nor as long as a slot is
+// further: PhysicalConfirmReceivedLocation() would set it back, and the next checkpoint invalidate it.
 Lsn ShipStream::Confirmed() {
+    Lsn safe = Safe();
+    return manner_.held && safe < *manner_.held ? Lsn{} : safe;
+}
+
+Lsn ShipStream::Safe() {
     if (!manner_.at_once) return manner_.holds_slot ? shipper_.stored() : Lsn{};
     if (!unbroken_ && Now() - unbroken_asked_at_ >= kAskUnbrokenEvery) {
         unbroken_ = manner_.is_unbroken();

@@ -14,6 +14,8 @@ namespace ark::cli {
 struct ShipManner {
     Duration interval;
     bool holds_slot = false;
+    std::optional<Lsn>
+        held{};    // from where on; a server would take a confirmation of less for a wish to have more, of which it may be rid
     // Commits may wait for the store: what comes is stored as soon as there is room for one more upload, and the server is told.
     bool at_once = false;
     // Whether the store has all WAL before what is shipped: nothing is confirmed until then. Asked again and again; nullptr: not asked.
@@ -54,6 +56,7 @@ private:
     void NoteWork(bool progress);
     void LookAround();
     Lsn Confirmed();
+    Lsn Safe();
 
     Engine &engine_;
     Connection &replication_;

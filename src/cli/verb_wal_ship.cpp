@@ -176,7 +176,7 @@ private:
         Lsn begin = shipper.Begin(reach_back);
         work.reset();
         ShipStream stream(engine_, *replication, shipper, *repository,
-                          MannerOf(*replication, SegmentName::Containing(timeline, begin, size)), work);
+                          MannerOf(*replication, SegmentName::Containing(timeline, begin, size), place.held), work);
         try {
             stream.Run(fmt::format("START_REPLICATION {} PHYSICAL {} TIMELINE {}",
                                    slot_.empty() ? "" : "SLOT " + QuoteIdentifier(slot_), begin.Text(),
@@ -191,8 +191,8 @@ private:
         if (!work) work.emplace(engine_.farewell);
     }
 
-    ShipManner MannerOf(Connection &replication, const SegmentName &first) {
-        ShipManner manner{.interval = interval_, .holds_slot = !slot_.empty(), .at_once = AtOnce()};
+    ShipManner MannerOf(Connection &replication, const SegmentName &first, std::optional<Lsn> held) {
+        ShipManner manner{.interval = interval_, .holds_slot = !slot_.empty(), .held = held, .at_once = AtOnce()};
         manner.is_unbroken = [this, first] { return IsArchivedBefore(first); };
         manner.finds_out_the_end = !engine_.is_told_of_the_end && engine_.farewell;
         if (!manner.finds_out_the_end) return manner;
