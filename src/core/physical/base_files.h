@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/log.h"
 #include "physical/piece.h"
@@ -23,6 +24,8 @@ struct FileFacts {
 };
 
 FileFacts FactsOf(const struct stat &info);
+
+constexpr std::string_view kFiles = "file/";    // before the path of each
 
 struct BasePiece {
     Json entry;

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "pgdata/base_backup_files.h"
 #include "pgdata/wal_name.h"
+#include "physical/base_files.h"
 #include "physical/restore_mark.h"
 
 namespace ark {
@@ -57,7 +58,7 @@ public:
                   .version_directory()) {}
 
     ExtraFiles Run() {
-        Directory(request_.pgdata, "", "file/");
+        Directory(request_.pgdata, "", std::string(kFiles));
         return std::move(extra_);
     }
 

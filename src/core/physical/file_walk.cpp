@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "physical/base_files.h"
 
 namespace ark {
 namespace {
@@ -115,7 +116,7 @@ private:
 
 void WalkDataDirectory(const std::filesystem::path &data_directory, const BaseBackupRules &rules,
                        const WalkVisitor &visitor) {
-    Walk(data_directory, rules, visitor).Directory("", "file/");
+    Walk(data_directory, rules, visitor).Directory("", std::string(kFiles));
 }
 
 std::vector<Tablespace> TablespacesOf(const std::filesystem::path &data_directory) {

@@ -25,7 +25,6 @@ namespace {
 
 constexpr std::size_t kReadsAhead = 2;
 constexpr std::uint64_t kWorthAllocating = 1 << 20;
-constexpr std::string_view kFiles = "file/";
 constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 44;
 constexpr std::string_view kWhat = "an entry of a base backup";
 

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <thread>
 
+#include "physical/base_files.h"
 #include "repo/frame_stream.h"
 
 namespace ark {
@@ -12,7 +13,6 @@ namespace {
 constexpr std::uint64_t kMostBytes = 128 << 20;
 constexpr Duration kMostTime = std::chrono::seconds(2);
 constexpr std::size_t kReadsAhead = 2;    // as RestoreFiles() has them
-constexpr std::string_view kFiles = "file/";
 
 std::vector<FrameRef> FirstFrames(const Manifest &backup, const std::shared_ptr<FrameReader> &frames) {
     std::vector<FrameRef> first;

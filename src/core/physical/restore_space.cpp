@@ -83,7 +83,7 @@ std::uint64_t BytesBelow(const std::filesystem::path &directory) {
 
 std::map<std::uint32_t, std::uint64_t> BytesByTablespace(const Manifest &backup,
                                                          const std::shared_ptr<FrameReader> &frames) {
-    constexpr std::string_view kFiles = "file/", kOfTablespaces = "file/pg_tblspc/";
+    constexpr std::string_view kOfTablespaces = "file/pg_tblspc/";
     std::map<std::uint32_t, std::uint64_t> bytes;
     TreeCursor cursor(frames, TreeRootFromJson(backup.body.at("tree")));
     for (cursor.Seek(kFiles); cursor.Current() && cursor.Path().starts_with(kFiles); cursor.Next()) {

@@ -41,7 +41,7 @@ public:
                 fmt::format("\"{}\" before it has {} pieces, too few for {} bytes", path_, pieces_, file_.facts.size);
         path_.clear();
         pieces_ = 0;
-        if (!path.starts_with("file/") || path.ends_with('/')) return problem;
+        if (!path.starts_with(kFiles) || path.ends_with('/')) return problem;
         try {
             file_ = FileFromEntry(entry);
             path_ = path;
