@@ -75,7 +75,7 @@ CREATE FUNCTION ark.check_store(store text DEFAULT NULL)
 CREATE FUNCTION ark.rebuild_catalog(accept_empty boolean DEFAULT false)
     RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_action';
 CREATE FUNCTION ark.adopt_cluster(reason text DEFAULT NULL)
-    RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_decide';
+    RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_adopt';
 CREATE FUNCTION ark.take_over(reason text)
     RETURNS SETOF ark.job_result LANGUAGE c AS 'MODULE_PATHNAME', 'ark_action';
 CREATE FUNCTION ark.rotate_key(new_key text, reason text DEFAULT NULL, reencrypt boolean DEFAULT false)

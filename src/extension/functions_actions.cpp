@@ -6,6 +6,8 @@
 //   ark_restore  a job; returns the tables of a restore
 //   ark_check    a job; returns what was checked
 //   ark_decide   no job: a decision that is rows in tables, committed and rolled back with the caller's transaction
+//   ark_adopt    the same of this cluster itself: with ark.wal_sync nobody ships that commit before the path is taken over, and that asks for
+//                the adoption first, so the transaction does not wait for it
 #include "extension/catalog.h"
 #include "extension/submit.h"
 
@@ -133,7 +135,9 @@ ARK_FUNCTION(ark_restore) { return RunAction(fcinfo, query::kRestoreRows); }
 
 ARK_FUNCTION(ark_check) { return RunAction(fcinfo, query::kCheckRows); }
 
-ARK_FUNCTION(ark_decide) {
+namespace {
+
+Datum Decide(FunctionCallInfo fcinfo) {
     InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
     const char *sql = PrivateCall(fcinfo, "*");
     const char *arguments = ArgumentsAsJson(fcinfo);
@@ -151,6 +155,15 @@ ARK_FUNCTION(ark_decide) {
     }
     PG_END_TRY();
     return Datum(0);
+}
+
+}    // namespace
+
+ARK_FUNCTION(ark_decide) { return Decide(fcinfo); }
+
+ARK_FUNCTION(ark_adopt) {
+    set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+    return Decide(fcinfo);
 }
 
 }    // namespace ark::pg

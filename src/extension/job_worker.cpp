@@ -166,6 +166,14 @@ void AskIfCommitted(void *committed) {
     *static_cast<bool *>(committed) = row.values && row.values[0] && row.values[0][0] == 't';
 }
 
+// What works for the owner of the path alone may be let now.
+void NoteOwner() {
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    shared->tail.again = shared->copies.again = true;
+    LWLockRelease(shared->lock);
+    WakeLauncher();
+}
+
 void Handle(const Event &event) {
     if (!job.greeted && event.kind != EventKind::kHello && event.kind != EventKind::kBroken) return;
     LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -200,6 +208,7 @@ void Handle(const Event &event) {
     case EventKind::kResult:
         job.result = event.json;
         job.result_message = event.text;
+        if (strcmp(job.slot->request.verb, "lease") == 0) NoteOwner();
         break;
     case EventKind::kError:
         job.changed |= event.changed;

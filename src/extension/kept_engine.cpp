@@ -46,6 +46,14 @@ bool IsAtWork(const KeptState &state) {
     return pid != 0;
 }
 
+bool TakeAgain(const KeptEngine &kept) {
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    bool again = (shared->*kept.state).again;
+    (shared->*kept.state).again = false;
+    LWLockRelease(shared->lock);
+    return again;
+}
+
 char *MakeRequest() {
     EngineDefaults defaults{SettingText("store"), DefaultConninfo(MyBgworkerEntry->bgw_extra), ServerBindir()};
     return FormatRequest(0, kept_engine->verb, "{}", "{}", "[]", defaults);
@@ -210,7 +218,8 @@ long KeepEngine(const KeptEngine &kept, KeptWorker *worker) {
         worker->start_after = state.failure[0] ? TimestampTzPlusMilliseconds(now, kAgainRefusedMs)
                                                : TimestampTzPlusMilliseconds(worker->started_at, kAgainMs);
     }
-    if (worker->reloaded_at != PgReloadTime) worker->start_after = 0;    // other settings may be the cure
+    // Other settings may be the cure, or that the path was taken over.
+    if (worker->reloaded_at != PgReloadTime || TakeAgain(kept)) worker->start_after = 0;
     worker->reloaded_at = PgReloadTime;
     if (!kept.is_wanted()) return -1;
     if (IsAtWork(state)) return kAgainMs;

@@ -111,6 +111,7 @@ struct KeptState {
     pid_t worker_pid;                         // 0: none
     char failure[sizeof Failure::message];    // why the work is not done, as it was told last
     char trouble[512];                        // what it waits for
+    bool again;                               // what it was refused for may be no more
 };
 
 // Whether commits wait for the store (ark.wal_sync), as the launcher sees it. kStuck: they do, and should not.

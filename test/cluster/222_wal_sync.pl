@@ -22,7 +22,7 @@ archive_command = ''
 archive_library = 'pg_ark'
 ark.allow_same_disk_wal = on
 ark.wal_ship_interval = '1s'
-ark.wal_sync_timeout = '3s'
+ark.wal_sync_timeout = 0
 autovacuum = off
 max_wal_senders = 5
 synchronous_standby_names = ''
@@ -96,6 +96,7 @@ is(ask($node, q{SELECT sync_state FROM pg_stat_replication WHERE application_nam
 is(problem(), '', 'and nothing is to be said');
 
 # kill -9 of everything while clients commit.
+my $and_then;
 sub killed
 {
 	my ($run, @from) = @_;
@@ -106,6 +107,7 @@ sub killed
 	sleep rand 0.3;
 	kill 'KILL', $node->{_pid}, descendants($node->{_pid});
 	eval { $_->{run}->finish } for @clients;
+	$and_then->() if $and_then;
 	my %acknowledged = acknowledged($run);
 	my $copy = ArkCluster->new("copy$run");
 	my $made = $copy->engine([ 'restore', '--quiet', @from, "--cluster=$cluster", '--pgdata', $copy->data_dir ]);
@@ -124,6 +126,25 @@ sub killed
 	return $copy;
 }
 killed($_, @where)->stop('immediate') for 101 .. 100 + $points;
+
+# The same, then the directory is moved, it takes its path over, and is killed again as soon as it ships anything.
+$and_then = sub {
+	my $directory = $node->data_dir;
+	rename $directory, "$directory.gone" or die $!;
+	PostgreSQL::Test::Utils::system_or_bail('cp', '-a', "$directory.gone", $directory);
+	start_again();
+	for (1 .. 300) { last if log_of() =~ /pg_ark ships no WAL: this server may not write to/; sleep 0.1; }
+	like(log_of(), qr/pg_ark ships no WAL: this server may not write to .*\n.*\n.*HINT: .*ark.take_over/, 'a moved directory ships nothing');
+	is(ask($node, q{SELECT state FROM ark.adopt_cluster('it was moved')}), 'done', 'until it is adopted, which waits for nothing');
+	is(ask($node, q{SELECT state FROM ark.take_over('it was moved')}), 'done', 'and takes its path over');
+	my $until = time + 50;    # a minute after it was refused it would be tried again
+	my @shipped;
+	until (@shipped = glob $node->store . '/*/tail/0000000002/*/*') { die 'it ships nothing' if time > $until; sleep 0.002; }
+	kill 'KILL', $node->{_pid}, descendants($node->{_pid});
+};
+killed(201, @where)->stop('immediate');
+undef $and_then;
+set_option($node, 'ark.wal_sync_timeout', '3s');
 
 # Another store, in S3, over a line that breaks.
 my $dir = $node->basedir . '/proxy';

@@ -150,8 +150,7 @@ Writer ClaimWriter(Repository &repository, const Writer &self, Clock &clock, Ran
             fmt::format("The owner is on host \"{}\" since {} (epoch {}). {}", owner->host, FormatTime(owner->at),
                         owner->epoch, Difference(*owner, self)),
             "If this server is a copy, leave it so, or give it a store of its own. If it replaces the owner: SELECT "
-            "ark.adopt_cluster() or "
-            "pg_ark lease take --reason \"…\".");
+            "* FROM ark.take_over(reason => '…') or pg_ark lease take --reason \"…\".");
     }
 }
 
