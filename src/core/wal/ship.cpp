@@ -45,14 +45,14 @@ Lsn TailShipper::Begin(bool reach_back) {
         return name.timeline != place_.timeline || name.epoch > repository_.epoch();
     });
     useful_ = WithoutSuperseded(std::move(useful_));
-    std::erase_if(useful_, [&](const layout::TailName &name) { return !IsOwn(name) && name.end > place_.flushed; });
     SegmentName first = Segment(place_.flushed);
     auto is_held = [&] { return place_.held && first.Start(place_.size) > *place_.held; };
     for (int back = 0; ((reach_back && back < kMostBack) || is_held()) && StartsAt(first.Previous(place_.size)); back++)
         first = first.Previous(place_.size);
     Collect(first);
     taken_ = confirmed_ = first.Start(place_.size);
-    inherited_ = ReadInherited(repository_, keys_, useful_, repository_.epoch(), first, place_.size, log_);
+    inherited_ =
+        ReadInherited(repository_, keys_, useful_, repository_.epoch(), first, place_.size, place_.flushed, log_);
     BeginSegment();
     stored_ = known_;
     StartChain(first);
@@ -300,10 +300,6 @@ void TailShipper::Timed(const layout::TailName &name) {
 
 void TailShipper::Ship(std::optional<TimePoint> at) {
     if (taken_ < known_ || !inherited_.empty()) return;    // the store is further than what has come again
-    // The same, where an earlier owner's piece goes on behind what this server has.
-    const layout::TailName next{
-        .epoch = repository_.epoch(), .timeline = place_.timeline, .start = cut_, .end = taken_};
-    if (!newest_ && taken_ < place_.flushed && Hides(next)) return;
     if (!pending_.empty())
         Cut(at);
     else if (at)

@@ -27,13 +27,13 @@ bool Digest(const Repository &repository, KeyRing &keys, const layout::TailName 
 
 std::deque<InheritedPiece> ReadInherited(const Repository &repository, KeyRing &keys,
                                          const std::vector<layout::TailName> &useful, std::uint64_t epoch,
-                                         SegmentName first, WalSegmentSize size, Log &log) {
+                                         SegmentName first, WalSegmentSize size, Lsn flushed, Log &log) {
     std::deque<InheritedPiece> inherited;
     for (SegmentName segment = first;; segment = segment.Next(size)) {
         Sha256Stream digest;
         Lsn at = segment.Start(size);
         for (const layout::TailName &name : ChainOf(useful, segment, size)) {
-            bool fits = name.epoch < epoch && name.end.value - name.start.value <= kMostJoined;
+            bool fits = name.epoch < epoch && name.end <= flushed && name.end.value - name.start.value <= kMostJoined;
             if (!fits || !Digest(repository, keys, name, digest, log)) return inherited;
             inherited.push_back({name, digest.SoFar()});
             at = name.end;

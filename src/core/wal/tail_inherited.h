@@ -15,11 +15,11 @@ struct InheritedPiece {
     Sha256Digest after;    // of its segment's bytes up to its end, without a key
 };
 
-// The pieces of epochs before `epoch` that follow one another from the beginning of `first` on, over one segment after the other. Each was
-// read and proven. What is gone, damaged, or of more than kMostJoined bytes ends the row, and so do pieces of `epoch` itself. `useful` is
-// without what is superseded, and what lies behind the server's end.
+// The pieces of epochs before `epoch` that follow one another from the beginning of `first` on, over one segment after the other, up to
+// `flushed`: none reaches further. Each was read and proven. What is gone, damaged, or of more than kMostJoined bytes ends the row, and so do
+// pieces of `epoch` itself. `useful` is without what is superseded.
 std::deque<InheritedPiece> ReadInherited(const Repository &repository, KeyRing &keys,
                                          const std::vector<layout::TailName> &useful, std::uint64_t epoch,
-                                         SegmentName first, WalSegmentSize size, Log &log);
+                                         SegmentName first, WalSegmentSize size, Lsn flushed, Log &log);
 
 }    // namespace ark

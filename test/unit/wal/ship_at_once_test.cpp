@@ -110,7 +110,7 @@ TEST_P(ShipAtOnce, NothingComesBeforeWhatHidesAnEarlierOwners) {
     for (std::uint64_t to : {3 * kMb + 1000, 3 * kMb + 2000}) one.Ship(to);
     std::copy_n(SampleText(kMb, 9).begin(), kMb / 2, one.log.begin() + 3 * kMb + 1500);
     one.store.repository->SetEpoch(2);
-    one.Begin(3 * kMb + 2000);
+    one.Begin(3 * kMb + 5000);
     gate.Hold(3 * kMb + 1000);
     for (std::uint64_t to : {3 * kMb + 2000, 3 * kMb + 3000}) {
         one.Take(to);

@@ -155,22 +155,6 @@ TEST_P(ShipOwners, OneThatWasSetBackGoesOnWhereTheyPartWhereverItDies) {
     }
 }
 
-// Its server was set back to a place within a piece.
-TEST_P(ShipOwners, OneThatHasTheBeginningOfAPieceHidesItOnlyForMore) {
-    Faulty store(GetParam());
-    TailSample &one = store.one;
-    std::uint64_t confirmed = 0;
-    for (std::uint64_t to : {1000ul, 2000ul, 3000ul}) store.Ship(kFirst + to, confirmed);
-    one.log = OtherFrom(one.log, kFirst + 2500, 9);
-    store.TakeOver(2);
-    one.Begin(kFirst + 2500);
-    for (std::uint64_t to : {700ul, 1700ul, 2200ul, 2500ul, 2600ul}) {
-        one.Ship(kFirst + to, kNoon);
-        EXPECT_TRUE(Has(Reached(one), one.log, kFirst + 2500)) << to;
-    }
-    EXPECT_EQ(Reached(one).size(), 2600u);
-}
-
 TEST_P(ShipOwners, WhatIsHiddenDoesNotComeBackWhenSegmentsAreTidiedAway) {
     Faulty store(GetParam());
     TailSample &one = store.one;
