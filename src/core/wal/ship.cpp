@@ -150,7 +150,7 @@ void TailShipper::Inherit() {
     const InheritedPiece piece = inherited_.front();
     inherited_.pop_front();
     const Sha256Digest now = digest_.SoFar();
-    const bool same = now == piece.after;
+    const bool same = piece.after == now;
     if (same) {
         cut_ = stored_ = confirmed_ = taken_;
         digest_cut_ = now;

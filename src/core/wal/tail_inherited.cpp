@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "wal/segment_format.h"
 #include "wal/tail_chain.h"
 #include "wal/tail_join.h"
@@ -9,12 +11,12 @@
 namespace ark {
 namespace {
 
-// Whether the store has the piece, whole, and it continues what was digested.
+// Whether the piece is whole, and continues what was digested.
 bool Digest(const Repository &repository, KeyRing &keys, const layout::TailName &name, Sha256Stream &digest,
             Log &log) try {
     const Sha256Digest before = digest.SoFar();
     std::optional<TailInfo> info = ReadTail(repository, keys, name, [&](ByteView bytes) { digest.Update(bytes); });
-    if (!info) return false;
+    if (!info) throw Error(Code::kUnavailable, fmt::format("\"{}\" was removed meanwhile", layout::Tail(name)));
     DomainKey key = keys.Get(info->domain, info->generation);
     return info->before == SegmentDigest(key, before) && info->after == SegmentDigest(key, digest.SoFar());
 } catch (const Error &error) {
@@ -32,9 +34,16 @@ std::deque<InheritedPiece> ReadInherited(const Repository &repository, KeyRing &
     for (SegmentName segment = first;; segment = segment.Next(size)) {
         Sha256Stream digest;
         Lsn at = segment.Start(size);
-        for (const layout::TailName &name : ChainOf(useful, segment, size)) {
-            bool fits = name.epoch < epoch && name.end <= flushed && name.end.value - name.start.value <= kMostJoined;
-            if (!fits || !Digest(repository, keys, name, digest, log)) return inherited;
+        const std::vector<layout::TailName> chain = ChainOf(useful, segment, size);
+        if (!chain.empty() && chain.back().epoch == epoch) return inherited;
+        for (layout::TailName name : chain) {
+            if (name.start >= flushed || name.end.value - name.start.value > kMostJoined) return inherited;
+            if (name.end > flushed) {
+                name.end = flushed;
+                inherited.push_back({name, std::nullopt});
+                return inherited;
+            }
+            if (!Digest(repository, keys, name, digest, log)) return inherited;
             inherited.push_back({name, digest.SoFar()});
             at = name.end;
         }

@@ -220,6 +220,42 @@ TEST_P(ShipOwners, AnEarlierOneThatGoesOnHarmsNothing) {
     }
 }
 
+// Of a piece that reaches further than its own WAL it has the beginning, which nothing else in the store has.
+TEST_P(ShipOwners, OneThatWasSetBackSendsAllItHasAtOnce) {
+    Faulty store(GetParam());
+    TailSample &one = store.one;
+    std::uint64_t confirmed = 0;
+    store.Ship(kFirst + 5000, confirmed);
+    one.log = OtherFrom(one.log, kFirst + 2500, 9);
+    store.TakeOver(2);
+    one.Begin(kFirst + 3000);
+    one.Take(kFirst + 1000);
+    one.shipper->Ship(kNoon);
+    one.Await();
+    EXPECT_TRUE(Has(Reached(one), one.log, kFirst + 2500));
+    EXPECT_FALSE(one.shipper->pending());
+    store.Ship(kFirst + 3000, confirmed);
+    EXPECT_EQ(one.shipper->confirmed().value, kFirst + 3000);
+    EXPECT_EQ(Reached(one).size(), 3000u);
+    EXPECT_TRUE(Has(Reached(one), one.log, kFirst + 3000));
+}
+
+TEST_P(ShipOwners, ARowThatChangesWhileItIsReadIsReadAnew) {
+    Faulty store(GetParam());
+    TailSample &one = store.one;
+    std::uint64_t confirmed = 0;
+    for (std::uint64_t to : {1000ul, 2000ul}) store.Ship(kFirst + to, confirmed);
+    const layout::TailName second = one.Tail()[1];
+    store.TakeOver(2);
+    store.rule = [&](std::uint64_t, Verb verb, std::string_view name) {
+        if (verb == Verb::kOpen && name.ends_with(layout::Tail(second))) one.Remove(second);
+        return Fault::kNone;
+    };
+    EXPECT_FALSE(store.Ship(kFirst + 2000, confirmed)) << "where it ends is not known";
+    EXPECT_TRUE(store.Ship(kFirst + 2000, confirmed));
+    EXPECT_EQ(Reached(one).size(), 2000u);
+}
+
 TEST_P(ShipOwners, ADamagedPieceIsNotInherited) {
     Faulty store(GetParam());
     TailSample &one = store.one;
