@@ -50,7 +50,7 @@ Lsn TailShipper::Begin(bool reach_back) {
     for (int back = 0; ((reach_back && back < kMostBack) || is_held()) && StartsAt(first.Previous(place_.size)); back++)
         first = first.Previous(place_.size);
     Collect(first);
-    taken_ = confirmed_ = first.Start(place_.size);
+    taken_ = begin_ = first.Start(place_.size);
     inherited_ =
         ReadInherited(repository_, keys_, useful_, repository_.epoch(), first, place_.size, place_.flushed, log_);
     BeginSegment();
@@ -152,7 +152,7 @@ void TailShipper::Inherit() {
     const Sha256Digest now = digest_.SoFar();
     const bool same = piece.after == now;
     if (same) {
-        cut_ = stored_ = confirmed_ = taken_;
+        cut_ = stored_ = taken_;
         digest_cut_ = now;
         pending_.clear();
         chain_.push_back({.name = piece.name});
@@ -169,10 +169,11 @@ void TailShipper::Inherit() {
 
 // The earlier owner may not know yet that it is one, and join what was inherited with what was not. So it becomes this one's, once something
 // lies behind it that is (before, that would hide bytes that only the earlier owner's next piece has), and from the last on: the row has no
-// gap at any time.
+// gap at any time. Nothing is confirmed before that.
 void TailShipper::MakeOwn() {
-    if (std::exchange(made_own_, true)) return;
+    if (std::exchange(makes_own_, true)) return;
     auto end = std::ranges::find_if(chain_, [&](const TailPiece &piece) { return IsOwn(piece.name); });
+    made_own_ = end == chain_.begin();
     while (end != chain_.begin()) {
         auto begin = end - 1;
         while (begin != chain_.begin() && (end - 1)->name.end.value - (begin - 1)->name.start.value <= kMostJoined)
@@ -180,6 +181,7 @@ void TailShipper::MakeOwn() {
         BeginJoin({begin, end}, true);
         end = begin;
     }
+    if (!made_own_) chores_.Begin({.work = [] {}, .then = [this] { made_own_ = true; }});
 }
 
 // Whether something of an earlier owner lies behind it that counts again when nothing of this one does.
@@ -211,7 +213,7 @@ void TailShipper::CompareWithStored() {
          .then =
              [this, last, digest = digest_cut_, timed] {
                  if (*timed) timed_ = last;
-                 confirmed_ = stored_ = std::max(stored_, last.end);
+                 stored_ = std::max(stored_, last.end);
                  MakeOwn();
                  if (SegmentName segment = SegmentOf(last, place_.size); last.end == segment.End(place_.size))
                      EndSegment(segment, digest);
@@ -268,7 +270,7 @@ void TailShipper::SendMark(TimePoint at) {
 }
 
 void TailShipper::Stored(const TailInfo &info, std::uint64_t bytes) {
-    confirmed_ = stored_ = info.name.end;
+    stored_ = info.name.end;
     newest_ = info.name;
     stored_at_ = info.at;
     stored_bytes_ += bytes;
@@ -312,7 +314,7 @@ bool TailShipper::Settle() {
 }
 
 bool TailShipper::Join(std::size_t neighbours) {
-    if (!chores_.Idle() || chain_.empty() || chain_.back().level == TailPiece::kNeverJoined) return false;
+    if (!made_own_ || !chores_.Idle() || chain_.empty() || chain_.back().level == TailPiece::kNeverJoined) return false;
     std::vector<int> levels;
     for (const TailPiece &piece : chain_) levels.push_back(piece.level);
     std::size_t count = ToJoin(levels, neighbours);

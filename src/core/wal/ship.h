@@ -68,8 +68,9 @@ public:
     Lsn stored() const { return stored_; }    // up to where the store has all
     // Something was taken and is not on its way.
     bool pending() const { return inherited_.empty() && !pending_.empty(); }
-    // Up to where the store has what was taken from Begin() on, without a gap: what was there before counts once it was compared.
-    Lsn confirmed() const { return confirmed_; }
+    // Up to where the store has what was taken from Begin() on, without a gap: what was there before counts once it was compared, and an
+    // earlier owner's once it was made this one's.
+    Lsn confirmed() const { return made_own_ ? stored_ : begin_; }
     std::optional<TimePoint> stored_at() const {
         return stored_at_;
     }                                                   // of the last that was stored, as Ship() was told
@@ -117,7 +118,7 @@ private:
     // In the store at the beginning: of any epoch and timeline; and what counts of this one's.
     std::vector<layout::TailName> found_, useful_;
     // What comes in.
-    Lsn taken_{};
+    Lsn begin_{}, taken_{};
     Lsn known_{};    // up to where the store had pieces of this segment, the last of them its own
     std::deque<InheritedPiece> inherited_;    // that were not compared yet
     Sha256Stream digest_;                     // of this segment, up to taken_
@@ -126,9 +127,9 @@ private:
     Bytes pending_;    // from cut_ to taken_
     std::uint64_t last_mark_ = 0;
     // What the store is known to have.
-    Lsn stored_{}, confirmed_{};
-    std::optional<layout::TailName> newest_;    // that is its own
-    bool made_own_ = false;                     // what was inherited of the segment that it goes on in
+    Lsn stored_{};
+    std::optional<layout::TailName> newest_;       // that is its own
+    bool makes_own_ = false, made_own_ = false;    // what was inherited of the segment that it goes on in
     std::optional<TimePoint> stored_at_;
     std::vector<TailPiece> chain_;             // of the segment of stored_
     std::deque<Finished> finished_;            // that may have pieces

@@ -212,6 +212,7 @@ TEST_P(ShipOwners, AnEarlierOneThatGoesOnHarmsNothing) {
         if (joins_before) join();
         std::uint64_t confirmed = 0;
         EXPECT_NE(store.Ship(kFirst + 1000, confirmed), joins_before) << "what it took over is gone";
+        EXPECT_TRUE(Has(Reached(one), one.log, confirmed)) << "and was not confirmed";
         if (!joins_before) join();
         EXPECT_TRUE(store.Ship(kFirst + 1000, confirmed));
         EXPECT_EQ(confirmed, kFirst + 1000);
@@ -254,6 +255,27 @@ TEST_P(ShipOwners, ARowThatChangesWhileItIsReadIsReadAnew) {
     EXPECT_FALSE(store.Ship(kFirst + 2000, confirmed)) << "where it ends is not known";
     EXPECT_TRUE(store.Ship(kFirst + 2000, confirmed));
     EXPECT_EQ(Reached(one).size(), 2000u);
+}
+
+// Joined before something of its own lies behind it, it would hide what only the earlier owner's next pieces have.
+TEST_P(ShipOwners, WhatIsInheritedIsNotJoinedOnTheWay) {
+    Faulty store(GetParam());
+    TailSample &one = store.one;
+    std::uint64_t confirmed = 0;
+    one.Begin(kFirst);
+    for (std::uint64_t i = 1; i <= kJoined + 1; i++) {    // no more than would be joined
+        one.Send(kFirst + i * 100);
+        one.shipper->Ship({});
+        one.Await();
+    }
+    store.TakeOver(2);
+    one.Begin(kFirst + (kJoined + 1) * 100);
+    one.Take(kFirst + kJoined * 100);
+    EXPECT_FALSE(one.shipper->Join());
+    one.Await();
+    EXPECT_EQ(Reached(one).size(), (kJoined + 1) * 100);
+    EXPECT_TRUE(store.Ship(kFirst + (kJoined + 1) * 100, confirmed));
+    EXPECT_EQ(Reached(one).size(), (kJoined + 1) * 100);
 }
 
 TEST_P(ShipOwners, ADamagedPieceIsNotInherited) {
