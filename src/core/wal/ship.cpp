@@ -59,12 +59,13 @@ Lsn TailShipper::Begin(bool reach_back) {
     return taken_;
 }
 
-// Whether the segment is this timeline's and the store has neither it nor all pieces of it (what an earlier owner sent was not compared).
+// Whether the segment is this timeline's and the store has neither it nor all pieces of it (an earlier owner's do not count: they were not
+// compared, or not made this one's).
 bool TailShipper::StartsAt(const SegmentName &segment) const {
     if (segment.Number(place_.size) == 0 || segment < Segment(place_.begin_of_timeline)) return false;
     if (repository_.Stat(layout::Wal(WalFileName::OfSegment(segment)))) return false;
     std::vector<layout::TailName> chain = FoundIn(segment);
-    return chain.empty() || chain.back().end < segment.End(place_.size) || !IsOwn(chain.back());
+    return chain.empty() || chain.back().end < segment.End(place_.size) || !IsOwn(chain.front());
 }
 
 void TailShipper::Refuse(Lsn stored) const {

@@ -278,6 +278,42 @@ TEST_P(ShipOwners, WhatIsInheritedIsNotJoinedOnTheWay) {
     EXPECT_EQ(Reached(one).size(), (kJoined + 1) * 100);
 }
 
+class NoNotes : public Log {
+public:
+    void Note(std::string_view message) override { ADD_FAILURE() << message; }
+    void Warn(std::string_view message) override { ADD_FAILURE() << message; }
+    void Report(const Progress &) override {}
+};
+
+// It dies with pieces of its own behind such as are not its own yet, in the same segment or in one that has ended.
+TEST_P(ShipOwners, OneThatIsStartedAgainMakesTheRestItsOwn) {
+    for (std::uint64_t to : {kFirst + 3000, kFirst + kMb + 10}) {
+        Faulty store(GetParam());
+        TailSample &one = store.one;
+        std::uint64_t confirmed = 0;
+        store.Ship(kFirst + 1000, confirmed);
+        store.TakeOver(2);
+        store.rule = [&](std::uint64_t, Verb verb, std::string_view name) {
+            bool joined = verb == Verb::kPut && name.find("/0000000000300000-") != std::string_view::npos;
+            return joined ? Fault::kBefore : Fault::kNone;
+        };
+        EXPECT_FALSE(store.Ship(to, confirmed));
+        EXPECT_EQ(confirmed, kFirst + 1000) << "the earlier owner may take away what its own lies behind";
+        EXPECT_TRUE(IsPastOf(one.log, Reached(one)));
+        store.rule = NoFault();
+        NoNotes log;
+        one.shipper = std::make_unique<TailShipper>(*one.store.repository, *one.store.keys, one.store.key,
+                                                    TailPlace{{1}, kSize, {to + 5}}, ParseCompression("zstd:1"),
+                                                    one.store.random, log);
+        one.shipper->Begin();
+        ASSERT_TRUE(store.Ship(to + 5, confirmed));
+        EXPECT_EQ(confirmed, to + 5);
+        EXPECT_TRUE(Has(Reached(one), one.log, confirmed));
+        for (const layout::TailName &name : one.Tail()) EXPECT_EQ(name.epoch, 2u) << layout::Tail(name);
+        one.shipper.reset();    // before its log
+    }
+}
+
 TEST_P(ShipOwners, ADamagedPieceIsNotInherited) {
     Faulty store(GetParam());
     TailSample &one = store.one;
