@@ -332,7 +332,7 @@ void TailShipper::BeginJoin(std::vector<TailPiece> pieces, bool must) {
     auto joined = std::make_shared<std::optional<JoinedTail>>();
     chores_.Begin({.work =
                        [this, info, pieces, joined, must] {
-                           *joined = JoinTail(repository_, keys_, key_, info, compression_, pieces, log_);
+                           *joined = JoinTail(repository_, keys_, info, compression_, pieces, log_);
                            for (const TailPiece &piece : pieces)
                                if (must && !*joined && !StatTail(repository_, keys_, piece.name))
                                    throw Error(Code::kUnavailable,

@@ -34,19 +34,23 @@ void TailPiece::Keep(const TailInfo &given, std::shared_ptr<const Bytes> bytes) 
     plain = std::move(bytes);
 }
 
-std::optional<JoinedTail> JoinTail(const Repository &repository, KeyRing &keys, const DomainKey &key, TailInfo info,
+std::optional<JoinedTail> JoinTail(const Repository &repository, KeyRing &keys, TailInfo info,
                                    const Compression &compression, const std::vector<TailPiece> &pieces, Log &log) {
     auto plain = std::make_shared<Bytes>();
+    std::optional<DomainKey> key;
     for (const TailPiece &piece : pieces) {
         std::optional<TailInfo> one = BytesOf(repository, keys, piece, *plain, log);
-        if (!one || one->generation != key.generation || (!info.after.empty() && one->before != info.after))
-            return std::nullopt;
-        if (info.before.empty()) info.before = one->before;
+        if (!one || (key && (one->generation != key->generation || one->before != info.after))) return std::nullopt;
+        if (!key) {
+            key = keys.Get(one->domain, one->generation);
+            info.generation = one->generation;
+            info.before = one->before;
+        }
         info.after = one->after;
         if (one->at && piece.name.epoch == info.name.epoch) info.at = one->at;    // see FindKnownTime()
     }
     JoinedTail joined{.piece = {.name = info.name, .level = pieces.front().level + 1},
-                      .bytes = WriteTail(repository, keys, key, info, compression, *plain)};
+                      .bytes = WriteTail(repository, keys, key.value(), info, compression, *plain)};
     joined.piece.Keep(info, std::move(plain));
     std::vector<std::string> old;
     for (const TailPiece &piece : pieces) old.push_back(repository.FullName(layout::Tail(piece.name)));

@@ -28,10 +28,10 @@ struct JoinedTail {
     std::uint64_t bytes = 0;    // in the store
 };
 
-// Stores the one that holds what `pieces` hold, which follow one another, and removes them. `info` names all but the digests and the time,
-// which is the last of its epoch's.
-// Nullopt: one of them is gone, damaged, or of another generation; nothing was stored.
-std::optional<JoinedTail> JoinTail(const Repository &repository, KeyRing &keys, const DomainKey &key, TailInfo info,
+// Stores the one that holds what `pieces` hold, which follow one another, under their key (their digests are made with it), and removes them.
+// `info` names all but the key, the digests, and the time, which is the last of its epoch's.
+// Nullopt: one of them is gone, damaged, or of another generation than the first; nothing was stored.
+std::optional<JoinedTail> JoinTail(const Repository &repository, KeyRing &keys, TailInfo info,
                                    const Compression &compression, const std::vector<TailPiece> &pieces, Log &log);
 
 }    // namespace ark

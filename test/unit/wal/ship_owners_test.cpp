@@ -314,6 +314,19 @@ TEST_P(ShipOwners, OneThatIsStartedAgainMakesTheRestItsOwn) {
     }
 }
 
+TEST_P(ShipOwners, WhatIsUnderAnEarlierKeyIsMadeItsOwnToo) {
+    Faulty store(GetParam());
+    TailSample &one = store.one;
+    std::uint64_t confirmed = 0;
+    for (std::uint64_t to : {1000ul, 2000ul}) store.Ship(kFirst + to, confirmed);
+    if (GetParam()) one.store.keys->NewGeneration("cluster", one.store.random);
+    one.store.key = one.store.Domain();
+    store.TakeOver(2);
+    ASSERT_TRUE(store.Ship(kFirst + 3000, confirmed));
+    for (const layout::TailName &name : one.Tail()) EXPECT_EQ(name.epoch, 2u) << layout::Tail(name);
+    EXPECT_TRUE(Has(Reached(one), one.log, kFirst + 3000));
+}
+
 TEST_P(ShipOwners, ADamagedPieceIsNotInherited) {
     Faulty store(GetParam());
     TailSample &one = store.one;
