@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -224,7 +225,7 @@ void TailShipper::CompareWithStored() {
 
 // A reader takes anything that reaches a segment's end, or lies behind it, for the proof that the segment was written to its end, and its
 // absence for a hole. So the last piece of a segment is sent when the store has all before it, and the next segment's after that. And what the
-// first piece hides of an earlier owner's must not lie before a later one alone.
+// first piece hides of an earlier owner's, who may still be at it, must not lie before a later one alone.
 void TailShipper::Cut(std::optional<TimePoint> at) {
     Sha256Digest now = digest_.SoFar();
     TailInfo info = Info(cut_, taken_, digest_cut_, now);
@@ -232,7 +233,7 @@ void TailShipper::Cut(std::optional<TimePoint> at) {
     auto plain = std::make_shared<const Bytes>(std::exchange(pending_, {}));
     auto bytes = std::make_shared<std::uint64_t>(0);
     const SegmentName segment = SegmentOf(info.name, place_.size);
-    const bool last = taken_ == segment.End(place_.size), first = !newest_ && Hides(info.name);
+    const bool last = taken_ == segment.End(place_.size), first = !newest_ && !IsFirstOwner();
     cut_ = taken_;
     digest_cut_ = now;
     uploads_.Begin({.work = [this, info, plain,
@@ -390,10 +391,14 @@ bool TailShipper::Tidy() {
     if (!chores_.Idle()) return false;
     std::set<layout::TailName> staying;
     if (timed_) staying.insert(*timed_);
-    // So does what hides an earlier owner's, until something newer does.
-    for (const Finished &finished : finished_)
-        for (const layout::TailName &name : finished.pieces)
-            if ((!newest_ || name == newest_) && Hides(name)) staying.insert(name);
+    // So does what hides an earlier owner's, until something newer does. Nobody knows what such a one has stored since it was listed.
+    if (newest_) {
+        if (!IsFirstOwner()) staying.insert(*newest_);
+    } else {
+        for (const Finished &finished : finished_)
+            std::ranges::copy_if(finished.pieces, std::inserter(staying, staying.end()),
+                                 [&](const layout::TailName &name) { return Hides(name); });
+    }
     auto stays = [staying](const layout::TailName &name) { return staying.contains(name); };
     std::vector<Finished> looked_at;
     for (auto finished = finished_.begin(); finished != finished_.end() && looked_at.size() < kTidiedAtOnce; finished++)

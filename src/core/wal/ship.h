@@ -86,6 +86,7 @@ private:
     enum class Proof { kAbsent, kProven, kDoubtful };
     bool StartsAt(const SegmentName &segment) const;
     bool IsOwn(const layout::TailName &name) const { return name.epoch == repository_.epoch(); }
+    bool IsFirstOwner() const { return repository_.epoch() == 1; }
     void Refuse(Lsn stored) const;
     void Collect(const SegmentName &first);
     std::vector<layout::TailName> FoundIn(const SegmentName &segment) const;

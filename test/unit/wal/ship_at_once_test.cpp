@@ -103,23 +103,29 @@ TEST_P(ShipAtOnce, TheEndOfASegmentWaitsForWhatLiesBeforeIt) {
 
 // Killed there, an earlier owner's piece would lie before a later one's, which does not continue it.
 TEST_P(ShipAtOnce, NothingComesBeforeWhatHidesAnEarlierOwners) {
-    Gate gate;
-    TailSample one(GetParam(), gate.Storage());
-    one.Archive(2);
-    one.Begin(3 * kMb);
-    for (std::uint64_t to : {3 * kMb + 1000, 3 * kMb + 2000}) one.Ship(to);
-    std::copy_n(SampleText(kMb, 9).begin(), kMb / 2, one.log.begin() + 3 * kMb + 1500);
-    one.store.repository->SetEpoch(2);
-    one.Begin(3 * kMb + 5000);
-    gate.Hold(3 * kMb + 1000);
-    for (std::uint64_t to : {3 * kMb + 2000, 3 * kMb + 3000}) {
-        one.Take(to);
-        one.shipper->Ship({});
+    for (bool seen : {true, false}) {
+        Gate gate;
+        TailSample one(GetParam(), gate.Storage());
+        one.Archive(2);
+        one.Begin(3 * kMb);
+        for (std::uint64_t to : {3 * kMb + 1000, 3 * kMb + 2000}) one.Ship(to);
+        const std::string second = layout::Tail(one.Tail()[1]);
+        Bytes object = one.store.Load(second);
+        if (!seen) one.store.repository->Remove({second});
+        std::copy_n(SampleText(kMb, 9).begin(), kMb / 2, one.log.begin() + 3 * kMb + 1500);
+        one.store.repository->SetEpoch(2);
+        one.Begin(3 * kMb + 5000);
+        if (!seen) one.store.Replace(second, object);    // it goes on for a while
+        gate.Hold(3 * kMb + 1000);
+        for (std::uint64_t to : {3 * kMb + 2000, 3 * kMb + 3000}) {
+            one.Take(to);
+            one.shipper->Ship({});
+        }
+        UntilThereAre(one, 2);
+        gate.Open();
+        one.Await();
+        EXPECT_EQ(one.Fetch(3), one.Segment(3, 3 * kMb + 3000));
     }
-    UntilThereAre(one, 2);
-    gate.Open();
-    one.Await();
-    EXPECT_EQ(one.Fetch(3), one.Segment(3, 3 * kMb + 3000));
 }
 
 // Any of the pieces that were on their way may have come, whatever became of those before.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 
 #include "support/fault_storage.h"
@@ -221,6 +222,27 @@ TEST_P(ShipOwners, AnEarlierOneThatGoesOnHarmsNothing) {
     }
 }
 
+// Joined before something of its own lies behind it, it would hide what only the earlier owner's next pieces have.
+TEST_P(ShipOwners, WhatIsInheritedIsNotJoinedOnTheWay) {
+    Faulty store(GetParam());
+    TailSample &one = store.one;
+    std::uint64_t confirmed = 0;
+    one.Begin(kFirst);
+    for (std::uint64_t i = 1; i <= kJoined + 1; i++) {    // no more than would be joined
+        one.Send(kFirst + i * 100);
+        one.shipper->Ship({});
+        one.Await();
+    }
+    store.TakeOver(2);
+    one.Begin(kFirst + (kJoined + 1) * 100);
+    one.Take(kFirst + kJoined * 100);
+    EXPECT_FALSE(one.shipper->Join());
+    one.Await();
+    EXPECT_EQ(Reached(one).size(), (kJoined + 1) * 100);
+    EXPECT_TRUE(store.Ship(kFirst + (kJoined + 1) * 100, confirmed));
+    EXPECT_EQ(Reached(one).size(), (kJoined + 1) * 100);
+}
+
 // Of a piece that reaches further than its own WAL it has the beginning, which nothing else in the store has.
 TEST_P(ShipOwners, OneThatWasSetBackSendsAllItHasAtOnce) {
     Faulty store(GetParam());
@@ -257,27 +279,6 @@ TEST_P(ShipOwners, ARowThatChangesWhileItIsReadIsReadAnew) {
     EXPECT_EQ(Reached(one).size(), 2000u);
 }
 
-// Joined before something of its own lies behind it, it would hide what only the earlier owner's next pieces have.
-TEST_P(ShipOwners, WhatIsInheritedIsNotJoinedOnTheWay) {
-    Faulty store(GetParam());
-    TailSample &one = store.one;
-    std::uint64_t confirmed = 0;
-    one.Begin(kFirst);
-    for (std::uint64_t i = 1; i <= kJoined + 1; i++) {    // no more than would be joined
-        one.Send(kFirst + i * 100);
-        one.shipper->Ship({});
-        one.Await();
-    }
-    store.TakeOver(2);
-    one.Begin(kFirst + (kJoined + 1) * 100);
-    one.Take(kFirst + kJoined * 100);
-    EXPECT_FALSE(one.shipper->Join());
-    one.Await();
-    EXPECT_EQ(Reached(one).size(), (kJoined + 1) * 100);
-    EXPECT_TRUE(store.Ship(kFirst + (kJoined + 1) * 100, confirmed));
-    EXPECT_EQ(Reached(one).size(), (kJoined + 1) * 100);
-}
-
 class NoNotes : public Log {
 public:
     void Note(std::string_view message) override { ADD_FAILURE() << message; }
@@ -312,6 +313,26 @@ TEST_P(ShipOwners, OneThatIsStartedAgainMakesTheRestItsOwn) {
         for (const layout::TailName &name : one.Tail()) EXPECT_EQ(name.epoch, 2u) << layout::Tail(name);
         one.shipper.reset();    // before its log
     }
+}
+
+// What it stored after the new one looked.
+TEST_P(ShipOwners, NothingOfAnEarlierOneThatGoesOnComesIntoViewWhenSegmentsAreTidiedAway) {
+    Faulty store(GetParam());
+    TailSample &one = store.one;
+    std::uint64_t confirmed = 0;
+    for (std::uint64_t to : {1000ul, kMb + 500}) store.Ship(kFirst + to, confirmed);
+    std::map<std::string, Bytes> later;
+    for (const layout::TailName &name : one.Tail())
+        if (name.start.value >= kFirst + 1000) later[layout::Tail(name)] = one.store.Load(layout::Tail(name));
+    for (const auto &[name, object] : later) one.store.repository->Remove({name});
+    one.log = OtherFrom(one.log, kFirst + 1500, 9);
+    store.TakeOver(2);
+    one.Begin(kFirst + kMb);
+    one.Send(kFirst + kMb);
+    for (const auto &[name, object] : later) one.store.Replace(name, object);
+    one.Archive(3);
+    one.Tidy();
+    EXPECT_EQ(Reached(one).size(), kMb);
 }
 
 TEST_P(ShipOwners, WhatIsUnderAnEarlierKeyIsMadeItsOwnToo) {
