@@ -17,7 +17,7 @@ namespace ark::test {
 namespace {
 
 constexpr std::uint64_t kMb = kSmallSegment, kFirst = 3 * kMb, kEnd = 10 * kMb;
-constexpr std::uint64_t kSeeds = 4;    // hundreds were run
+constexpr std::uint64_t kSeeds = 3;    // hundreds were run
 const TimePoint kNoon = ParseTime("2026-11-27T12:00:00Z");
 const WalSegmentSize kSize(kSmallSegment);
 
@@ -69,7 +69,7 @@ private:
         {
             std::lock_guard lock(random_mutex_);
             number = static_cast<unsigned>(random_.Below(200));
-            pause = static_cast<unsigned>(random_.Below(300));
+            pause = static_cast<unsigned>(random_.Below(4) ? random_.Below(300) : random_.Below(10'000));
         }
         if (pauses) std::this_thread::sleep_for(std::chrono::microseconds(pause));
         if (number < failing) Fail();
@@ -132,7 +132,6 @@ public:
                 break;
             default: Step(now_);
             }
-            Look("a step");
         }
     }
 
@@ -193,6 +192,9 @@ private:
             const std::uint64_t least = required_ - kFirst;
             bool all = reached.size() >= least && IsPastOf(now_.log, ByteView(reached).first(least));
             bool one = std::ranges::any_of(histories_, [&](const Bytes &log) { return IsPastOf(log, reached); });
+            // Beside an earlier owner, what it joins may be missing until that is noticed.
+            const SegmentName end = SegmentName::Containing({1}, {kFirst + reached.size()}, kSize);
+            EXPECT_FALSE(!beside_ && IsHole(*store_.repository, *store_.keys, end, kSize)) << change << Names();
             EXPECT_TRUE(all && one) << "after " << change << ": " << reached.size() << " of " << least << Names();
         } catch (const Error &error) {
             ADD_FAILURE() << "after " << change << ": " << error.message << " " << error.detail << Names();
