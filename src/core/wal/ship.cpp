@@ -176,7 +176,9 @@ void TailShipper::MakeOwn() {
     if (std::exchange(makes_own_, true)) return;
     auto end = std::ranges::find_if(chain_, [&](const TailPiece &piece) { return IsOwn(piece.name); });
     made_own_ = end == chain_.begin();
-    while (end != chain_.begin()) {
+    const Lsn own = made_own_ ? Lsn{} : (end - 1)->name.end;    // from there on
+    while (end != chain_.begin() &&
+           own.value - (end - 1)->name.end.value < kMostJoined) {    // no join reaches further back
         auto begin = end - 1;
         while (begin != chain_.begin() && (end - 1)->name.end.value - (begin - 1)->name.start.value <= kMostJoined)
             begin--;

@@ -9,7 +9,8 @@
 namespace ark {
 
 // Without what an earlier owner of the path shipped from where on a later one shipped of the same timeline: what lies behind is another
-// history. What lies before is the later one's too: it began there because it had the same, or the store has those segments.
+// history. What lies before is the later one's too: it began there because it had the same, or the store has those segments, or it had no
+// older WAL any more.
 std::vector<layout::TailName> WithoutSuperseded(std::vector<layout::TailName> names);
 
 // The pieces of a segment that follow one another from its beginning on: of all such rows the one that reaches furthest, with the fewest
