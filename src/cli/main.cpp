@@ -82,7 +82,8 @@ void AddFlags(CLI::App &app, const Verb &verb, Parsed &parsed) {
             ->group("Settings");
     }
     app.add_flag("--json", parsed.json, "print the result as one JSON document on standard output");
-    app.add_flag("--quiet", parsed.quiet, "no progress, no notes, and no message when it worked");
+    app.add_flag("--quiet", parsed.quiet,
+                 "no progress and no notes; of a run that worked, only what it was asked to show");
 }
 
 Json ArgumentsOf(const CLI::App &app, const Verb &verb, const Parsed &parsed) {
@@ -144,11 +145,12 @@ int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
         Config config = FromEnvironment(ReadVariable);
         for (const auto &[name, value] : parsed.settings)
             if (app.get_option("--" + Dashed(name))->count() > 0) config.Set(name, value, Origin::kFlag);
+        const Arguments arguments(verb.flags, ArgumentsOf(app, verb, parsed), verb.name);
         Json result;
         {
             Engine engine(std::move(config), {}, *log, ticker);
             engine.farewell = &farewell;
-            result = verb.run(engine, Arguments(verb.flags, ArgumentsOf(app, verb, parsed), verb.name));
+            result = verb.run(engine, arguments);
         }
         log.reset();    // takes the progress line away
         if (parsed.json) {
@@ -156,10 +158,12 @@ int RunVerb(const Verb &verb, const CLI::App &app, const Parsed &parsed) {
         } else {
             for (const Json &warning : result.value("warnings", Json::array()))
                 std::cerr << "warning: " << TextOf(warning) << '\n';
-            if (verb.print)
-                verb.print(result, std::cout);
-            else if (!parsed.quiet)
-                std::cout << TextOf(result["message"]) << '\n';
+            if (IsPrinted(verb, arguments, parsed.quiet)) {
+                if (verb.print)
+                    verb.print(result, std::cout);
+                else
+                    std::cout << TextOf(result["message"]) << '\n';
+            }
         }
         std::cout.flush();
         if (result.contains("ok") && result["ok"] == false) return 1;

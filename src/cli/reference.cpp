@@ -11,7 +11,10 @@ namespace {
 
 void PrintCommands() {
     std::cout << "# Commands\n\nPrinted by `pg_ark reference commands`. Every command takes the settings of "
-                 "[settings.md](settings.md) as flags, `--json` and `--quiet`.\n"
+                 "[settings.md](settings.md) as flags, `--json` and `--quiet`.\n\n"
+                 "With `--quiet` a run that worked prints nothing, for cron and the like, unless what it prints is "
+                 "what it was asked for: a "
+                 "list, a status, a dry run, `--json`. Warnings and errors go to standard error always.\n"
                  "Exit statuses are in [errors.md](errors.md).\n";
     for (const Verb &verb : Verbs()) {
         std::cout << "\n## pg_ark " << verb.name << "\n\n" << verb.summary << ".\n";

@@ -49,9 +49,18 @@ struct Verb {
     std::vector<Flag> flags;
     std::function<Json(Engine &, const Arguments &)> run;
     std::function<void(const Json &, std::ostream &)> print;    // for people; null: the message alone
+    bool (*shows)(const Arguments &) = nullptr;    // what these ask for is what is printed, also if quiet; null: never
     int (*exit_code)(Code) = ExitCodeOf;
     const char *plugin_flag = nullptr;    // with that flag it is a monitoring plugin, also where it fails (plugin.h)
 };
+
+// For Verb::shows.
+bool ShowsAlways(const Arguments &arguments);
+bool ShowsADryRun(const Arguments &arguments);
+bool ShowsWithoutAction(const Arguments &arguments);    // whose action is "show", or none
+
+// Whether the result of a run that worked is printed: with --quiet only where it is what was asked for, and no word on work that was done.
+bool IsPrinted(const Verb &verb, const Arguments &arguments, bool quiet);
 
 const std::vector<Verb> &Verbs();
 const Verb *FindVerb(std::string_view name);

@@ -198,7 +198,8 @@ Verb CheckVerb() {
             "cures it.",
             {{"store_name", FlagKind::kText, "NAME", "name of the store to check (default: the first)"}},
             Run,
-            Print};
+            Print,
+            ShowsAlways};
 }
 
 }    // namespace ark::cli

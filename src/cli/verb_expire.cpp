@@ -250,7 +250,8 @@ Verb ExpireVerb() {
          {"grace", FlagKind::kText, "TIME", "between the sweep's two looks (default: 5 min)"},
          {"by", FlagKind::kText, "NAME", "who expires, for the record"}},
         Run,
-        Print};
+        Print,
+        ShowsADryRun};
 }
 
 }    // namespace ark::cli

@@ -171,7 +171,8 @@ Verb KeyVerb() {
              {"fingerprint", FlagKind::kText, "HEX", "confirm: as read from the copy"},
              {"output", FlagKind::kText, "FILE", "export: the sheet"}},
             Run,
-            Print};
+            Print,
+            ShowsWithoutAction};
 }
 
 }    // namespace ark::cli

@@ -86,7 +86,8 @@ Verb LeaseVerb() {
             {{"action", FlagKind::kText, "ACTION", "show (default) or take", true},
              {"reason", FlagKind::kText, "TEXT", "why this server takes over"}},
             Run,
-            nullptr};
+            nullptr,
+            ShowsWithoutAction};
 }
 
 }    // namespace ark::cli

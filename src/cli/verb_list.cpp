@@ -166,7 +166,8 @@ Verb ListVerb() {
              {"with_ended", FlagKind::kBool, "", "also those that have expired and are not yet swept"},
              {"store_name", FlagKind::kText, "NAME", "name of the store to list (default: the first)"}},
             Run,
-            Print};
+            Print,
+            ShowsAlways};
 }
 
 }    // namespace ark::cli

@@ -266,7 +266,8 @@ Verb RestoreVerb() {
           "where tablespaces go: OID=DIR,/old/place=/new/place (default: where they were)"},
          {"dry_run", FlagKind::kBool, "", "check everything and say what would be done, and about how long it takes"}},
         Run,
-        Print};
+        Print,
+        ShowsADryRun};
 }
 
 }    // namespace ark::cli

@@ -99,7 +99,8 @@ Verb RestoreDatabaseVerb() {
          {"analyze", FlagKind::kBool, "", "gather statistics at the end (default: yes; --no-analyze to go without)"},
          {"dry_run", FlagKind::kBool, "", "show what would happen, change nothing"}},
         Run,
-        Print};
+        Print,
+        ShowsADryRun};
 }
 
 }    // namespace ark::cli

@@ -138,7 +138,8 @@ Verb RestoreEntitiesVerb() {
           "tables of an earlier dry run: refuse to delete or update more than it showed"},
          {"reason", FlagKind::kText, "TEXT", "why; kept in the store's events"}},
         Run,
-        Print};
+        Print,
+        ShowsADryRun};
 }
 
 }    // namespace ark::cli

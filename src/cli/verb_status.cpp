@@ -106,6 +106,7 @@ Verb StatusVerb() {
              {"critical", FlagKind::kText, "TIME", "age that is critical (default: 48 h)"}},
             Run,
             Print,
+            ShowsAlways,
             ExitCodeOf,
             kNagios};
 }

@@ -297,6 +297,7 @@ Verb WalFetchVerb() {
               "fetch the segments behind NAME until recovery asks for none (a call starts this by itself)"}},
             Run,
             nullptr,
+            nullptr,
             WalFetchExitCodeOf};
 }
 

@@ -29,6 +29,14 @@ const std::vector<Verb> &Verbs() {
     return verbs;
 }
 
+bool ShowsAlways(const Arguments &) { return true; }
+bool ShowsADryRun(const Arguments &arguments) { return arguments.Bool("dry_run"); }
+bool ShowsWithoutAction(const Arguments &arguments) { return arguments.Text("action", "show") == "show"; }
+
+bool IsPrinted(const Verb &verb, const Arguments &arguments, bool quiet) {
+    return !quiet || (verb.shows && verb.shows(arguments));
+}
+
 const Verb *FindVerb(std::string_view name) {
     for (const Verb &verb : Verbs())
         if (verb.name == name) return &verb;

@@ -49,8 +49,38 @@ is((stat $named)[2] & 07777, 0700, 'which the backup made');
 for my $verb ('init', 'backup')
 {
 	my $by_hand = $node->basedir . "/by_hand_$verb";
-	$node->engine_ok([ $verb, '--quiet' ], "pg_ark $verb by hand", env => { ARK_STORE => "file://$by_hand" });
+	silent($verb, env => { ARK_STORE => "file://$by_hand" });
 	is((stat $by_hand)[2] & 07777, 0700, 'makes it too');
 }
+
+# By hand and with --quiet, as cron runs it: no word on work that was done, and what was asked for all the same.
+sub by_hand
+{
+	my ($verb, %options) = @_;
+	return $node->engine([ split(/ /, $verb), '--quiet', @{ delete $options{also} // [] } ], %options);
+}
+sub silent
+{
+	my ($verb, @options) = @_;
+	my $run = by_hand($verb, @options);
+	return is("$run->{exit}$run->{out}$run->{err}", '0', "pg_ark $verb --quiet says nothing");
+}
+sub shown
+{
+	my ($verb, $expected, @options) = @_;
+	my $run = by_hand($verb, @options);
+	return ok($run->{exit} == 0 && $run->{out} =~ $expected, "pg_ark $verb --quiet shows what it is run for") || diag("$run->{out}\n$run->{err}");
+}
+%at = (env => { ARK_STORE => "file://$named" });
+my @policy = (also => [ '--policy={"keep_last":1}', '--grace=1ms' ]);
+silent('backup', %at) for 1, 2;
+shown('expire --dry-run', qr/^1 of 3 backups would expire/m, %at, @policy);
+silent($_, %at) for 'annotate latest --label kept', 'verify', 'hold latest', 'release latest', 'lease take --reason test', 'export --format sql --output ' . $node->basedir . '/export.sql';
+silent('expire', %at, @policy);
+shown('expire --dry-run', qr/^0 of 1 backups would expire/m, %at, @policy);
+shown($_, qr/./, %at) for 'list', 'status', 'check', 'lease', 'key', 'backup --json', 'restore-entities t --dry-run';
+my $warned = $node->engine([ 'lease', '--quiet' ], env => { ARK_STORE => "file://$named/missing" });
+is($warned->{out}, '', 'what failed is told');
+like($warned->{err}, qr/^pg_ark: error: /, 'on standard error');
 $node->stop;
 done_testing();

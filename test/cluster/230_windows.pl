@@ -26,7 +26,7 @@ $node->start;
 my $system = $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
 my $path = "$store/ark/primary.$system";
 
-sub ark { my ($verb, @arguments) = @_; return $node->engine([ $verb, '--quiet', @where, @arguments ]); }
+sub ark { my ($verb, @arguments) = @_; return $node->engine([ $verb, @where, @arguments ]); }
 sub ark_does
 {
 	my ($name, @arguments) = @_;

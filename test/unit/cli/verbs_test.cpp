@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "cli/verb.h"
@@ -33,6 +35,35 @@ TEST(Verbs, EveryVerbAndFlagSaysWhatItIs) {
         }
     }
     EXPECT_EQ(FindVerb("no such verb"), nullptr);
+}
+
+bool IsPrintedQuietly(std::string_view name, Json values = Json::object()) {
+    const Verb *verb = FindVerb(name);
+    return IsPrinted(*verb, Arguments(verb->flags, std::move(values), name), true);
+}
+
+TEST(Verbs, QuietlyOnlyWhatWasAskedForIsPrinted) {
+    for (const char *name : {"list", "check", "status", "key", "lease"}) EXPECT_TRUE(IsPrintedQuietly(name)) << name;
+    for (const char *name : {"restore", "expire", "restore-entities", "restore-database"}) {
+        EXPECT_FALSE(IsPrintedQuietly(name)) << name;
+        EXPECT_TRUE(IsPrintedQuietly(name, {{"dry_run", true}})) << name;
+    }
+    EXPECT_TRUE(IsPrintedQuietly("lease", {{"action", "show"}}));
+    EXPECT_FALSE(IsPrintedQuietly("lease", {{"action", "take"}}));
+    EXPECT_FALSE(IsPrintedQuietly("key", {{"action", "rotate"}}));
+    for (const char *name : {"backup", "verify", "export", "init", "delete", "wal-push", "wal-fetch", "wal-ship"})
+        EXPECT_FALSE(IsPrintedQuietly(name)) << name;
+}
+
+// A dry run changes nothing: what it says is all that there is of it.
+TEST(Verbs, NoDryRunIsSilent) {
+    for (const Verb &verb : Verbs()) {
+        bool runs_dry = std::ranges::any_of(verb.flags, [](const Flag &flag) { return flag.name == "dry_run"; });
+        if (!runs_dry) continue;
+        EXPECT_TRUE(IsPrintedQuietly(verb.name, {{"dry_run", true}})) << verb.name;
+    }
+    const Verb &backup = *FindVerb("backup");
+    EXPECT_TRUE(IsPrinted(backup, Arguments(backup.flags, Json::object(), backup.name), false));
 }
 
 TEST(Arguments, RefusesWhatTheVerbDoesNotKnow) {
