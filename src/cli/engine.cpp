@@ -18,6 +18,7 @@ namespace ark::cli {
 namespace {
 
 constexpr const char *kApplicationName = "pg_ark";
+constexpr std::string_view kTooManyConnections = "53300";
 
 std::string OsUser() {
     const passwd *user = getpwuid(geteuid());
@@ -112,7 +113,21 @@ std::string Engine::Unwritten() const {
 
 std::unique_ptr<Connection> Engine::Connect(const std::string &database) {
     std::string name = database.empty() ? config_.Text("database") : database;
-    return std::make_unique<Connection>(config_.Text("conninfo"), name, kApplicationName, ticker_, log_);
+    auto connect = [&](ConnectionKind kind) {
+        return std::make_unique<Connection>(config_.Text("conninfo"), name, kApplicationName, ticker_, log_, kind);
+    };
+    try {
+        return connect(ConnectionKind::kSql);
+    } catch (Error &error) {
+        if (!uses_room_of_standbys_ || error.sqlstate != kTooManyConnections) throw;
+        try {
+            return connect(ConnectionKind::kSqlOfStandby);
+        } catch (const Error &again) {
+            if (again.code == Code::kCancelled) throw;
+            error.detail += "; nor as a standby: " + again.detail;
+        }
+        throw;
+    }
 }
 
 std::unique_ptr<Connection> Engine::ConnectForReplication(std::string_view application_name) {

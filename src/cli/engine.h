@@ -61,6 +61,9 @@ public:
 
     // Connects to the source as settings say. `database` empty: ark.database or the conninfo's own.
     std::unique_ptr<Connection> Connect(const std::string &database = {});
+    // From here on Connect() takes the room of a standby where the server has none for another session: of a role that may replicate, and
+    // for queries without parameters.
+    void UseRoomOfStandbys() { uses_room_of_standbys_ = true; }
     std::unique_ptr<Connection> ConnectForReplication(std::string_view application_name);
     const ServerIdentity &Server();    // asked once
     void ForgetServer() { server_.reset(); }
@@ -132,7 +135,7 @@ private:
     std::shared_ptr<Repository> repository_;
     std::shared_ptr<KeyRing> keys_;
     std::optional<Writer> claimed_;
-    bool hurry_ = false;
+    bool hurry_ = false, uses_room_of_standbys_ = false;
 };
 
 // The backup object of docs/engine-protocol.md.

@@ -76,7 +76,7 @@ void ShipStream::AwaitRoom() {
     if (!manner_.finds_out_the_end || ServerStops()) return;
     if (Now() - std::max(progress_at_, knocked_at_) < kKnockEvery) return;
     knocked_at_ = Now();
-    if (manner_.refuses_connections()) engine_.farewell->Begin();
+    if (manner_.stops_without_clients()) engine_.farewell->Begin();
 }
 
 void ShipStream::AtOnce(bool nothing) {
@@ -129,7 +129,7 @@ void ShipStream::ShipAll() {
 
 void ShipStream::Answer(const WalMessage &message) {
     if (message.reply_requested) {
-        if (manner_.finds_out_the_end && !ServerStops() && IsAskedOutOfTurn() && manner_.refuses_connections())
+        if (manner_.finds_out_the_end && !ServerStops() && IsAskedOutOfTurn() && manner_.stops_without_clients())
             engine_.farewell->Begin();
         if (ServerStops()) {    // it waits for this
             shipper_.Ship(std::nullopt);

@@ -23,7 +23,7 @@ struct ShipManner {
     // Of a shipper that the server did not start, and does not tell when it stops.
     bool finds_out_the_end = false;
     Duration asks_after{};    // a server that goes on asks, when it has heard nothing for so long; 0: it never does
-    std::function<bool()> refuses_connections = nullptr;
+    std::function<bool()> stops_without_clients = nullptr;
 };
 
 class ShipStream {

@@ -37,6 +37,7 @@ public:
     // Until it is told to end.
     Json Run() {
         if (engine_.farewell) engine_.farewell->Allow();
+        engine_.UseRoomOfStandbys();    // the sessions may all wait for what this ships
         bool connected = false, reach_back = true;
         for (std::string told; !ServerStops();) {
             try {
@@ -118,10 +119,11 @@ private:
     }
 
     void CheckSlot(Connection &connection) {
+        const std::string name = QuoteLiteral(slot_);
         Result slot =
-            connection.Query("SELECT slot_type FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", {slot_});
+            connection.Query("SELECT slot_type FROM pg_catalog.pg_replication_slots WHERE slot_name = " + name);
         if (slot.rows() == 0) {
-            connection.Query("SELECT pg_catalog.pg_create_physical_replication_slot($1, true)", {slot_});
+            connection.Execute(fmt::format("SELECT pg_catalog.pg_create_physical_replication_slot({}, true)", name));
             engine_.log().Note(fmt::format("made the replication slot \"{}\"", slot_));
         } else if (slot.Text(0, 0) != "physical") {
             throw Error(Code::kConflict, fmt::format("replication slot \"{}\" is {}", slot_, slot.Text(0, 0)), {},
@@ -137,7 +139,7 @@ private:
     std::optional<Lsn> HeldBySlot() {
         if (slot_.empty()) return std::nullopt;
         Result slot = engine_.Connect()->Query(
-            "SELECT restart_lsn FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", {slot_});
+            "SELECT restart_lsn FROM pg_catalog.pg_replication_slots WHERE slot_name = " + QuoteLiteral(slot_));
         if (slot.rows() == 0 || slot.IsNull(0, 0)) return std::nullopt;
         return ParseLsn(slot.Text(0, 0));
     }
@@ -198,15 +200,27 @@ private:
         if (!manner.finds_out_the_end) return manner;
         manner.asks_after =
             ParseDuration(replication.Query("SHOW wal_sender_timeout").Text(0, 0), "wal_sender_timeout") / 2;
-        manner.refuses_connections = [this] { return RefusesConnections(); };
+        manner.stops_without_clients = [this] { return StopsWithoutClients(); };
+        if (manner.at_once) WatchClients();
         return manner;
     }
 
-    bool RefusesConnections() try {
+    // A server in a smart shutdown lets nobody in, and its clients go on: they may wait for us, who would not be let in again.
+    bool StopsWithoutClients() try {
         engine_.Connect();
+        if (AtOnce()) WatchClients();
         return false;
     } catch (const Error &error) {
-        return error.sqlstate == kCannotConnectNow;
+        return error.sqlstate == kCannotConnectNow && (!clients_ || clients_->IsLost());
+    }
+
+    // A walsender that streams nothing lives as long as the last client (replication/walsender.c, HandleWalSndInitStopping).
+    void WatchClients() try {
+        if (clients_ && !clients_->IsLost()) return;
+        clients_.reset();
+        clients_ = engine_.ConnectForReplication("pg_ark wal-ship, watching");
+    } catch (const Error &error) {    // there is no room for it
+        if (error.code == Code::kCancelled) throw;
     }
 
     bool AtOnce() const { return engine_.config().Bool("wal_sync"); }
@@ -215,8 +229,8 @@ private:
     bool IsArchivedBefore(const SegmentName &first) try {
         Result waiting = engine_.Connect()->Query(
             "SELECT pg_catalog.min(f.name COLLATE \"C\") FROM pg_catalog.pg_ls_archive_statusdir() AS f WHERE f.name ~ "
-            "'^([0-9A-F]{24}([.]partial)?|[0-9A-F]{8}[.]history)[.]ready$' AND f.name COLLATE \"C\" < $1",
-            {first.Text()});
+            "'^([0-9A-F]{24}([.]partial)?|[0-9A-F]{8}[.]history)[.]ready$' AND f.name COLLATE \"C\" < " +
+            QuoteLiteral(first.Text()));
         engine_.log().Wait(
             waiting.IsNull(0, 0)
                 ? ""
@@ -246,6 +260,8 @@ private:
     std::string slot_;
     Duration interval_;
     std::optional<Fd> lock_;
+    std::unique_ptr<Connection>
+        clients_;    // of one that commits may wait in lives as long as they do; null: it is not known
     bool warned_ = false;
     Lsn stored_{};
 };

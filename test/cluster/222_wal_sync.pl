@@ -144,7 +144,7 @@ $and_then = sub {
 };
 killed(201, @where)->stop('immediate');
 undef $and_then;
-set_option($node, 'ark.wal_sync_timeout', '3s');
+set_option($node, 'ark.wal_sync_timeout', '4s');
 
 # Another store, in S3, over a line that breaks.
 my $dir = $node->basedir . '/proxy';
@@ -175,43 +175,70 @@ is($node->engine([ 'backup', '--kind=physical', '--quiet', "--store=$s3" ])->{ex
 ask($node, 'INSERT INTO log VALUES (2, 0, 0)');
 pass('a commit waits for that store');
 
-# A server without the extension, from which a program started by hand ships with a slot.
+# A server without the extension, from which a program started by hand ships with a slot, and whose commits wait for it. Three sessions are
+# all that there is room for, but for superusers.
 my $other = ArkCluster->new('other');
 $other->init(allows_streaming => 1, extra => ['--wal-segsize=1']);
-$other->append_conf('postgresql.conf', "wal_sender_timeout = 0\nmax_slot_wal_keep_size = '100MB'\n");
+$other->append_conf('postgresql.conf', "wal_sender_timeout = 0\nmax_slot_wal_keep_size = '100MB'\nmax_connections = 6\nsuperuser_reserved_connections = 3\n");
 $other->start;
+$other->safe_psql('postgres', 'CREATE TABLE t AS SELECT 1 AS id, NULL AS fill; ALTER TABLE t ALTER fill SET STORAGE EXTERNAL; CREATE ROLE shipper LOGIN REPLICATION IN ROLE pg_monitor');
 my @by_hand = ("--store=" . $s3 =~ s/wal_sync/by_hand/r);
 is($other->engine([ 'init', '--quiet', @by_hand ])->{exit}, 0, 'a repository for another server');
 my ($said_by_hand, $ship) = ('');
+my $as_shipper = 'host=' . $other->host . ' port=' . $other->port . ' user=shipper';
+sub ship_by_hand
 {
-	local $ENV{ARK_CONNINFO} = 'host=' . $other->host . ' port=' . $other->port . ' user=' . getpwuid($<);
-	$ship = IPC::Run::start([ $other->config_data('--bindir') . '/pg_ark', 'wal-ship', @by_hand, '--interval=200ms', '--slot=ark' ], '<', \'', '>', \my $nothing, '2>', \$said_by_hand);
+	local $ENV{ARK_CONNINFO} = $as_shipper;
+	$ship = IPC::Run::start([ $other->config_data('--bindir') . '/pg_ark', 'wal-ship', @by_hand, '--interval=200ms', '--slot=ark', '--wal-sync=on' ], '<', \'', '>', \my $nothing, '2>', \$said_by_hand);
+	return;
 }
+ship_by_hand();
 END { my $status = $?; $ship->kill_kill if $ship; $? = $status; }
 my $shipped = q{SELECT restart_lsn >= pg_current_wal_flush_lsn() FROM pg_replication_slots WHERE slot_name = 'ark'};
 $other->poll_query_until('postgres', $shipped) or diag($said_by_hand);
+$other->append_conf('postgresql.conf', "synchronous_standby_names = 'pg_ark_wal_sync'\n");
+$other->reload;
+sub waiting { my $count = shift; return $other->poll_query_until('postgres', "SELECT count(*) = $count FROM pg_stat_activity WHERE wait_event = 'SyncRep'"); }
+my $looks = $other->background_psql('postgres');
 
 # It is away for longer than the limit of time.
 line('down');
 my $waits = background($node, 'INSERT INTO log VALUES (2, 0, 1)');
 until_true($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
 pass('while the store takes nothing commits wait');
+my $in_smart_shutdown = background($other, q{INSERT INTO t SELECT i, repeat('x', 1000000) FROM generate_series(1, 20) AS i}, 'postgres');
+waiting(1);
+PostgreSQL::Test::Utils::system_or_bail('pg_ctl', '-D', $other->data_dir, '-m', 'smart', '-W', 'stop');
+my $stops_since = time;
 is(finished($waits)->{exit}, 0, 'until the time is over');
 names('');
 like(problem(), qr/^critical: commits do not wait for the store since .* although ark.wal_sync is on: .*attempts? since/, 'which is critical, and told why');
 like(ask($node, 'SELECT overall FROM ark.status'), qr/critical/, 'in ark.status too');
 like(log_of(), qr/WARNING:  pg_ark: commits do not wait for the store any more\n.*DETAIL:  It has been behind for \d+ seconds: /, 'and in the log');
 ask($node, "INSERT INTO log SELECT 2, 0, n FROM generate_series(2, 500) AS n");
-$other->safe_psql('postgres', 'CREATE TABLE t AS SELECT 1 AS id');
+sleep 8 - (time - $stops_since) if time < $stops_since + 8;    # it would be let go after 5 seconds
+is($looks->query_safe(q{SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'}), '1', 'in a smart shutdown nobody is let go whose clients may still wait for the store');
 $other->stop('fast');
 pass('nor does one that was started by hand hold up the shutdown of its server');
+eval { $_->() } for sub { $looks->quit }, sub { finished($in_smart_shutdown) };
 $other->start;
 line('');
 ok($other->poll_query_until('postgres', $shipped), 'it goes on when both are back');
+is($other->safe_psql('postgres', 'SELECT count(*) FROM t'), '21', 'with what was committed and not confirmed');
 $ship->signal('TERM');
 eval { $ship->finish };
 is($ship->full_result(0), 0, 'and ends when it is told') or diag($said_by_hand);
 like($said_by_hand, qr/warning: the store takes no WAL, and the server stops: it is not held up any longer/i, 'it has said that it let the server go');
+
+# All sessions wait for a shipper, and it is not a superuser's.
+my @sessions = map { background($other, "INSERT INTO t VALUES ($_)", 'postgres') } 1 .. 3;
+waiting(3);
+IPC::Run::run([ 'psql', '-Xc', 'SELECT 1', "$as_shipper dbname=postgres" ], '<', \undef, '>', \$said, '2>', \my $refused);
+like($refused, qr/remaining connection slots are reserved/, 'where the sessions that wait for the store are all that there may be');
+ship_by_hand();
+is(join(' ', map { finished($_)->{exit} } @sessions), '0 0 0', 'a shipper takes the room of a standby, and they go on') or diag($said_by_hand);
+$ship->signal('TERM');
+eval { $ship->finish };
 undef $ship;
 $other->stop;
 names('pg_ark_wal_sync');
@@ -235,7 +262,7 @@ like(ask($node, q{SET synchronous_commit = local; SELECT state FROM ark.verify_b
 is(ask($node, q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'}), '1', 'it still waits');
 kill 'CONT', $engine;
 is(finished($waits)->{exit}, 0, 'until the store has it');
-set_option($node, 'ark.wal_sync_timeout', '3s');
+set_option($node, 'ark.wal_sync_timeout', '4s');
 
 # The shipper dies.
 kill 'KILL', engine_of_shipper();

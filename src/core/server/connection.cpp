@@ -93,9 +93,9 @@ Connection::Connection(std::string_view conninfo, std::string_view database, std
     }
     keywords.push_back("application_name");
     values.push_back(application.c_str());
-    if (kind == ConnectionKind::kReplication) {
+    if (kind != ConnectionKind::kSql) {
         keywords.push_back("replication");
-        values.push_back("true");
+        values.push_back(kind == ConnectionKind::kReplication ? "true" : "database");
     }
     keywords.push_back(nullptr);
     values.push_back(nullptr);
@@ -227,6 +227,13 @@ Result Connection::Query(std::string_view sql, const Parameters &parameters) {
             throw Error(Code::kInternal, "a COPY was run as a plain query");
     }
     return last;
+}
+
+// What the server said last lies before the end of the connection.
+bool Connection::IsLost() {
+    while (PollFor(pq->PQsocket(state_->conn), POLLIN, 0) > 0)
+        if (pq->PQconsumeInput(state_->conn) == 0) return true;
+    return pq->PQstatus(state_->conn) != CONNECTION_OK;
 }
 
 int Connection::server_version_num() const { return pq->PQserverVersion(state_->conn); }

@@ -48,7 +48,9 @@ struct WalMessage {
     ByteView bytes{};    // until the next message
 };
 
-enum class ConnectionKind { kSql, kReplication };    // kReplication: physical; it takes replication commands alone
+// kReplication: physical; it takes replication commands alone. kSqlOfStandby: it takes SQL, without parameters, and its room is that of
+// standbys (max_wal_senders): max_connections does not count it (storage/lmgr/proc.c, InitProcess; utils/init/postinit.c, InitPostgres).
+enum class ConnectionKind { kSql, kReplication, kSqlOfStandby };
 
 class Connection {
 public:
@@ -122,6 +124,8 @@ public:
         char *buffer_ = nullptr;
     };
     WalStream BeginWalStream(std::string_view command);
+
+    bool IsLost();    // as far as is known without waiting for anything
 
     int server_version_num() const;
     std::string Parameter(std::string_view name) const;    // PQparameterStatus

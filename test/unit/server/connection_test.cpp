@@ -49,6 +49,26 @@ TEST_F(ConnectionTest, AsksAndAnswers) {
     EXPECT_GE(connection_.server_version_num(), 150000);
 }
 
+TEST_F(ConnectionTest, AsksAsAStandbyWhereSessionsHaveNoRoom) {
+    Connection standby(server_.Conninfo(), "", "asks", ticker_, log_, ConnectionKind::kSqlOfStandby);
+    EXPECT_EQ(standby
+                  .Query("SELECT a.backend_type, pg_is_in_recovery(), current_database() FROM pg_stat_activity AS a "
+                         "WHERE a.pid = pg_backend_pid()")
+                  .Text(0, 0),
+              "walsender");
+    EXPECT_EQ(Failure([&] { standby.Query("SELECT $1::int", {"1"}); }).sqlstate, "08P01");
+    EXPECT_EQ(standby.Query("SHOW server_version_num").Int(0, 0), standby.server_version_num());
+}
+
+TEST_F(ConnectionTest, KnowsThatItIsLostWithoutAsking) {
+    Connection idle(server_.Conninfo(), "", "idle", ticker_, log_, ConnectionKind::kReplication);
+    EXPECT_FALSE(idle.IsLost());
+    connection_.Query("SELECT pg_terminate_backend($1::int, 60000)", {std::to_string(idle.backend_pid())});
+    while (!idle.IsLost()) std::this_thread::yield();
+    EXPECT_TRUE(idle.IsLost());
+    EXPECT_FALSE(connection_.IsLost());
+}
+
 TEST_F(ConnectionTest, ServerErrorsKeepWordsAndSqlstate) {
     Error error = Failure([&] { connection_.Query("SELECT 1/0"); });
     EXPECT_EQ(error.sqlstate, "22012");
