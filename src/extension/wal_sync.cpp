@@ -73,10 +73,10 @@ const char *Trouble() {
     return trouble;
 }
 
-// False: it could not be done; that is in the log, and in ark.status.
+// Without names: back to what it was. False: it could not be done; that is in the log, and in ark.status.
 bool Alter(const char *names) {
     Failure failure{};
-    if (AlterStandbyNames(names, &failure)) {
+    if (names ? AlterStandbyNames(names, &failure) : GiveStandbyNamesBack(&failure)) {
         ReloadServer();
         return true;
     }
@@ -123,10 +123,10 @@ const char *WhatIsInTheWay(const StandbySetting &setting, const char **remedy) {
     if (setting.own_has_store) return psprintf("the configuration file names %s itself", kStoreStandby);
     *remedy =
         "put the names into postgresql.conf, and ALTER SYSTEM RESET synchronous_standby_names: pg_ark adds its own";
-    if (setting.has_entry && !setting.entry_has_store)
+    if (setting.has_entry && !setting.entry_has_store && !setting.over_nobody)
         return psprintf("synchronous_standby_names was set to '%s' with ALTER SYSTEM", setting.entry);
     Failure failure{};
-    if (NamesWithStore(setting.own, &failure)) return nullptr;
+    if (NamesWithStore(setting, &failure)) return nullptr;
     *remedy = pstrdup(failure.hint);
     return psprintf("%s. %s", failure.message, failure.detail);
 }
@@ -186,7 +186,7 @@ void Look() {
     if (const char *why = WhatIsInTheWay(setting, &remedy)) return Refuse(setting, why, remedy);
     if (!RunInTransaction(ReadPosition, &position, nullptr)) return;
     Act(watch.Look(SystemClock().Steady(), named, position.flushed, position.stored, Patience()), named,
-        NamesWithStore(setting.own, &failure));
+        NamesWithStore(setting, &failure));
 }
 
 }    // namespace

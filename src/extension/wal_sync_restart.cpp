@@ -39,19 +39,7 @@ bool WriteMark() {
     return written;
 }
 
-bool HasEntry() {
-    FILE *file = AllocateFile(kAutoFile, "r");
-    if (!file) return false;
-    ConfigVariable *head = nullptr, *tail = nullptr;
-    bool found = !ParseConfigFp(file, kAutoFile, 0, LOG, &head, &tail);    // one that cannot be read is left alone
-    FreeFile(file);
-    for (ConfigVariable *item = head; item; item = item->next)
-        found = found || pg_strcasecmp(item->name, "synchronous_standby_names") == 0;
-    FreeConfigVariables(head);
-    return found;
-}
-
-// There is no entry of that name, and no other process yet.
+// The last one of a name is in force. There is no other process yet.
 bool AppendEntry(const char *names) {
     FILE *file = AllocateFile(kAutoFile, "a");
     if (!file) return false;
@@ -66,16 +54,19 @@ bool AppendEntry(const char *names) {
 void LeaveWalSync() {
     Failure failure{};
     if (!StoreIsNamed() || !ServerStops() || !WriteMark()) return;
-    if (!AlterStandbyNames(nullptr, &failure)) unlink(kMark);
+    if (!GiveStandbyNamesBack(&failure)) unlink(kMark);
 }
 
 void ReturnToWalSync() {
     if (!IsPostmasterEnvironment || IsUnderPostmaster || !Exists(kMark)) return;
     Failure failure{};
+    StandbySetting setting{};
     const char *own = GetConfigOption("synchronous_standby_names", true, false);
+    CopyText(setting.own, sizeof setting.own, own ? own : "");
     bool wanted = SettingBool("wal_sync") && !WhyNoShipping() && !StoreIsNamed() && !Exists("standby.signal") &&
-                  !Exists("recovery.signal") && !HasEntry();
-    const char *names = wanted ? NamesWithStore(own ? own : "", &failure) : nullptr;
+                  !Exists("recovery.signal") && ReadStandbyEntry(&setting) &&
+                  (!setting.has_entry || setting.over_nobody);
+    const char *names = wanted ? NamesWithStore(setting, &failure) : nullptr;
     if (names && AppendEntry(names)) {
         SetConfigOption("synchronous_standby_names", names, PGC_SIGHUP, PGC_S_FILE);
         ereport(LOG, (errmsg("pg_ark: commits wait until the store has their WAL, as before")));

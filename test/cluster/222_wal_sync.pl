@@ -299,6 +299,30 @@ ask($node, 'ALTER SYSTEM RESET synchronous_standby_names');
 $node->reload;
 names('pg_ark_wal_sync');
 
+# A restored cluster has an entry that names nobody, over the standbys of the original. It is nobody's wish not to wait for the store, and it
+# is given back as it was: those standbys are waited for by nobody.
+conf("'s1'");
+names('FIRST 2 (pg_ark_wal_sync, "s1")');
+ask($node, q{ALTER SYSTEM SET synchronous_standby_names = ''});
+$node->reload;
+names('FIRST 1 (pg_ark_wal_sync)');
+until_true($node, q{SELECT NOT EXISTS (SELECT FROM ark_private.problems() WHERE problem LIKE 'commits do not wait%')});
+ask($node, 'INSERT INTO log VALUES (3, 0, 6)');
+pass('an empty entry is taken over, and the names under it stay out');
+$node->restart;
+is($node->safe_psql('postgres', 'SHOW synchronous_standby_names'), 'FIRST 1 (pg_ark_wal_sync)', 'over a restart too');
+set_option($node, 'ark.wal_sync', 'off');
+names('');
+like(PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postgresql.auto.conf'), qr/^synchronous_standby_names = ''$/m, 'and given back');
+set_option($node, 'ark.wal_sync', 'on');
+names('FIRST 1 (pg_ark_wal_sync)');
+$node->stop('fast');
+like(PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postgresql.auto.conf'), qr/^synchronous_standby_names = ''$/m, 'by a server that stops, too');
+$node->start;
+ask($node, 'ALTER SYSTEM RESET synchronous_standby_names');
+conf("''");
+names('pg_ark_wal_sync');
+
 # Switched off under load, and on again.
 my @clients = clients(4, 300);
 $node->poll_query_until('postgres', 'SELECT count(*) > 30 FROM log WHERE run = 4') or die 'no rows';

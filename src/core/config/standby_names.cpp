@@ -115,6 +115,14 @@ bool NamesStandby(std::string_view text, std::string_view name) noexcept try {
     return false;
 }
 
+bool NamesNobody(std::string_view text) noexcept try {
+    return ParseStandbyNames(text).count == 0;
+} catch (const std::exception &) {
+    return false;
+}
+
+std::string OverNobody(std::string_view name) { return fmt::format("FIRST 1 ({})", name); }
+
 std::string WithStandby(std::string_view own, std::string_view name) {
     StandbyNames names = ParseStandbyNames(own);
     if (names.count == 0) return std::string(name);

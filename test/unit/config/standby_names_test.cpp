@@ -50,6 +50,18 @@ TEST(StandbyNames, TheStoreIsWaitedForBesideAllOthers) {
         EXPECT_TRUE(NamesStandby(WithStandby(own, kStoreStandby), kStoreStandby));
 }
 
+TEST(StandbyNames, OverATextThatNamesNobodyItTellsSo) {
+    EXPECT_TRUE(NamesNobody(""));
+    EXPECT_TRUE(NamesNobody(" "));
+    EXPECT_FALSE(NamesNobody("a"));
+    EXPECT_FALSE(NamesNobody("((")) << "what a server would refuse";
+    std::string over = OverNobody(kStoreStandby);
+    StandbyNames names = ParseStandbyNames(over);
+    EXPECT_EQ(names.count, 1U);
+    EXPECT_EQ(names.names, std::vector<std::string>{kStoreStandby});
+    for (const char *own : {"", "a"}) EXPECT_NE(WithStandby(own, kStoreStandby), over);
+}
+
 TEST(StandbyNames, WhereAnotherCouldAnswerInItsPlaceItIsRefused) {
     EXPECT_EQ(
         Refusal("a, b"),
