@@ -18,7 +18,7 @@ namespace ark::cli {
 namespace {
 
 constexpr Duration kLook = std::chrono::milliseconds(100);
-constexpr auto kPause = std::chrono::seconds(1);
+constexpr auto kPause = std::chrono::seconds(1), kFarewell = std::chrono::seconds(3);
 constexpr std::string_view kCannotConnectNow = "57P03";
 constexpr std::string_view kNoSuchFile = "58P01";    // undefined_file: also of a segment that was removed already
 
@@ -244,16 +244,20 @@ private:
         throw;
     }
 
-    // Two that ship the same do no harm, but everything twice.
+    // Two that ship the same do no harm, but everything twice. One of a server that was restarted at once may be about to end.
     void Lock() {
         const std::string &directory = engine_.Server().data_directory;
         std::error_code error;
         if (lock_ || directory.empty() || !std::filesystem::is_directory(directory + "/pg_wal", error)) return;
         WalSpool spool(directory + "/pg_wal", engine_.config().Text("store") + "\n" + engine_.config().Text("cluster"));
-        lock_ = spool.LockShipping();
-        if (!lock_)
-            throw Error(Code::kConflict, "another process ships this server's WAL already", {},
-                        "The server starts one by itself while ark.wal_ship_interval is above 0.");
+        for (SteadyPoint end = engine_.clock().Steady() + kFarewell; engine_.clock().Steady() < end;) {
+            lock_ = spool.LockShipping();
+            if (lock_) return;
+            engine_.ticker().Check();
+            engine_.clock().Sleep(kLook);
+        }
+        throw Error(Code::kConflict, "another process ships this server's WAL already", {},
+                    "The server starts one by itself while ark.wal_ship_interval is above 0.");
     }
 
     Engine &engine_;
