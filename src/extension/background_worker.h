@@ -18,4 +18,12 @@ inline BackgroundWorker DescribeWorker(const char *function, const char *type, i
     return worker;
 }
 
+// From here on the worker takes up changes of the settings (ConfigReloadPending). StartBackgroundWorker() has ignored SIGHUP until now, and so
+// lost a reload between the fork and this: what the files say now is read.
+inline void FollowSettings() {
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    BackgroundWorkerUnblockSignals();
+    ProcessConfigFile(PGC_SIGHUP);
+}
+
 }    // namespace ark::pg

@@ -445,9 +445,8 @@ BackgroundWorkerHandle *StartJobWorker(int slot, int64 job_id, const char *actio
 
 void ark_job_worker_main(Datum slot) {
     using namespace ark::pg;
-    pqsignal(SIGHUP, SignalHandlerForConfigReload);
     pqsignal(SIGTERM, die);
-    BackgroundWorkerUnblockSignals();
+    FollowSettings();
     Oid database;
     std::memcpy(&database, MyBgworkerEntry->bgw_extra + sizeof(int64), sizeof database);
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);

@@ -232,9 +232,8 @@ long KeepEngine(const KeptEngine &kept, KeptWorker *worker) {
 
 void RunKeptEngine(const KeptEngine &kept) {
     kept_engine = &kept;
-    pqsignal(SIGHUP, SignalHandlerForConfigReload);
     pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
-    BackgroundWorkerUnblockSignals();
+    FollowSettings();
     Run();
     proc_exit(0);
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "extension/background_worker.h"
 #include "extension/catalog.h"
 #include "extension/job_worker.h"
 #include "extension/queue_worker.h"
@@ -387,9 +388,8 @@ long Turn() {
 
 void ark_launcher_main(Datum) {
     using namespace ark::pg;
-    pqsignal(SIGHUP, SignalHandlerForConfigReload);
     pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
-    BackgroundWorkerUnblockSignals();
+    FollowSettings();
     if (!shared->connect_directly) WaitForDatabase();
     shared->connect_directly = false;
     BackgroundWorkerInitializeConnection(SettingText("database"), nullptr, 0);
